@@ -1,0 +1,2 @@
+/** Language models with constant-cost state. Nothing is exported yet: see the table of packages in the repository's README for what works today. */
+export {};

@@ -1,0 +1,3 @@
+export type { KernelBuffer, KernelCall, KernelMemory, KernelTarget, TargetName } from './target.ts';
+export { SIGNATURES } from './signatures.ts';
+export type { KernelName } from './signatures.ts';

@@ -1,0 +1,95 @@
+/**
+ * The contract between TypeScript and C: for each kernel its buffers, integers and scalars in order. C reads them from
+ * `struct call { void *in[]; void *out[]; int32 integers[]; float scalars[] }` by the same positions (`kernels/signatures.h`).
+ *
+ * Letters: B batch, L length, E channels, N state size, G groups, W kernel width, Q chunk length, H heads (blocks), P head width.
+ * All float buffers are float32, row-major, last axis fastest. A trailing `?` marks a buffer that may be null.
+ *
+ * `control` [B, L] uint8: bit 0 set = this step is masked (state, convolution tail and recurrence unchanged, output 0, no gradient);
+ * bit 1 set = the state is reset to zero before this step (segment boundary). Null = every step counts, no reset.
+ */
+export const SIGNATURES = {
+  /**
+   * h[t] = exp(dt[t] A) h[t-1] + dt[t] B[t] u[t];  y[t] = (C[t] . h[t] + D u[t]) * silu(z[t]);  dt = softplus?(delta + deltaBias).
+   * groups = 0: B (or C) is constant, [E, N]; groups >= 1: [B, L, G, N], channel e belongs to group floor(e / (E / G)).
+   * stateEvery: 0 = no `states`; q = states after steps q, 2q, ..., and the last one: [B, ceil(L / q), E, N].
+   */
+  selectiveScanForward: {
+    inputs: ['u [B,L,E]', 'delta [B,L,E]', 'A [E,N]', 'B', 'C', 'D? [E]', 'z? [B,L,E]', 'deltaBias? [E]', 'initialState? [B,E,N]', 'control? [B,L]'],
+    outputs: ['y [B,L,E]', 'finalState [B,E,N]', 'states?'],
+    integers: ['B', 'L', 'E', 'N', 'groupsB', 'groupsC', 'softplus', 'stateEvery'],
+  },
+  /** Gradient of the above. dStates as `states`, added to dFinalState where both speak of the last step. Null outputs are skipped. */
+  selectiveScanBackward: {
+    inputs: ['u', 'delta', 'A', 'B', 'C', 'D?', 'z?', 'deltaBias?', 'initialState?', 'control?', 'dy [B,L,E]', 'dFinalState? [B,E,N]', 'dStates?'],
+    outputs: ['du', 'dDelta', 'dA', 'dB', 'dC', 'dD?', 'dz?', 'dDeltaBias?', 'dInitialState?'],
+    integers: ['B', 'L', 'E', 'N', 'groupsB', 'groupsC', 'softplus', 'stateEvery'],
+  },
+  /** Complex A (and so h, and B, C where given as pairs): y = 2 Re(C . h) as the official operator. Every complex tensor is two buffers re, im. */
+  selectiveScanComplexForward: {
+    inputs: ['u', 'delta', 'ARe', 'AIm', 'BRe', 'BIm?', 'CRe', 'CIm?', 'D?', 'z?', 'deltaBias?', 'initialRe?', 'initialIm?', 'control?'],
+    outputs: ['y', 'finalRe', 'finalIm', 'statesRe?', 'statesIm?'],
+    integers: ['B', 'L', 'E', 'N', 'groupsB', 'groupsC', 'softplus', 'stateEvery'],
+  },
+  selectiveScanComplexBackward: {
+    inputs: ['u', 'delta', 'ARe', 'AIm', 'BRe', 'BIm?', 'CRe', 'CIm?', 'D?', 'z?', 'deltaBias?', 'initialRe?', 'initialIm?', 'control?', 'dy', 'dFinalRe?', 'dFinalIm?', 'dStatesRe?', 'dStatesIm?'],
+    outputs: ['du', 'dDelta', 'dARe', 'dAIm', 'dBRe', 'dBIm?', 'dCRe', 'dCIm?', 'dD?', 'dz?', 'dDeltaBias?', 'dInitialRe?', 'dInitialIm?'],
+    integers: ['B', 'L', 'E', 'N', 'groupsB', 'groupsC', 'softplus', 'stateEvery'],
+  },
+  /**
+   * y[t, e] = act(bias[e] + sum_w weight[e, w] x[t - W + 1 + w, e]); steps before the first come from `tail` (oldest first), zeros where null.
+   * Masked steps are left out of the window as if they did not exist; a reset empties the window. finalTail = last W - 1 counted inputs.
+   */
+  causalConv1dForward: {
+    inputs: ['x [B,L,E]', 'weight [E,W]', 'bias? [E]', 'tail? [B,W-1,E]', 'control? [B,L]'],
+    outputs: ['y [B,L,E]', 'finalTail [B,W-1,E]'],
+    integers: ['B', 'L', 'E', 'W', 'silu'],
+  },
+  causalConv1dBackward: {
+    inputs: ['x', 'weight', 'bias?', 'tail?', 'control?', 'dy', 'dFinalTail?'],
+    outputs: ['dx', 'dWeight', 'dBias?', 'dTail?'],
+    integers: ['B', 'L', 'E', 'W', 'silu'],
+  },
+  /** y = x / sqrt(mean(x^2 over each of `groups` equal parts of the last axis) + epsilon) * weight. Gate: before = 1: x * silu(z) is normalised, else y * silu(z). */
+  rmsNormForward: {
+    inputs: ['x [R,D]', 'weight? [D]', 'z? [R,D]', 'bias? [D]'],
+    outputs: ['y [R,D]'],
+    integers: ['R', 'D', 'groups', 'gateBeforeNorm'],
+    scalars: ['epsilon'],
+  },
+  rmsNormBackward: {
+    inputs: ['x', 'weight?', 'z?', 'bias?', 'dy'],
+    outputs: ['dx', 'dWeight?', 'dz?', 'dBias?'],
+    integers: ['R', 'D', 'groups', 'gateBeforeNorm'],
+    scalars: ['epsilon'],
+  },
+  /**
+   * Recurrence with a block-diagonal recurrent matrix. gates = x[t] + recurrentBias + h[t-1] R (per head), kind 0 LSTM (gate order i, f, g, o;
+   * c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c)), kind 1 GRU (order r, z, n; n = tanh(x_n + r * (h R_n + b_n)); h = (1 - z) n + z h).
+   * R [H, P, K*P], K = 4 or 3; the gate axis of x is [K, H*P]. State: LSTM h and c, GRU h only (cells null). E = H * P.
+   */
+  nonlinearScanForward: {
+    inputs: ['x [B,L,K*E]', 'R [H,P,K*P]', 'recurrentBias? [K*E]', 'initialH? [B,E]', 'initialC? [B,E]', 'control? [B,L]'],
+    outputs: ['h [B,L,E]', 'finalH [B,E]', 'finalC? [B,E]'],
+    integers: ['B', 'L', 'H', 'P', 'kind'],
+  },
+  nonlinearScanBackward: {
+    inputs: ['x', 'R', 'recurrentBias?', 'initialH?', 'initialC?', 'control?', 'dh [B,L,E]', 'dFinalH? [B,E]', 'dFinalC? [B,E]'],
+    outputs: ['dx', 'dR', 'dRecurrentBias?', 'dInitialH?', 'dInitialC?'],
+    integers: ['B', 'L', 'H', 'P', 'kind'],
+  },
+  /** out[0] = sum of squares of every element of x, accumulated in double in a fixed order. */
+  sumOfSquares: { inputs: ['x [n]'], outputs: ['sum [1] float64'], integers: ['n'] },
+  /**
+   * Decoupled AdamW on one tensor, in place on copies: m = b1 m + (1 - b1) g s; v = b2 v + (1 - b2) (g s)^2;
+   * p = p (1 - lr * decay) - lr * (m / correction1) / (sqrt(v / correction2) + epsilon), s = clip scale.
+   */
+  adamW: {
+    inputs: ['p [n]', 'g [n]', 'm [n]', 'v [n]'],
+    outputs: ['p [n]', 'm [n]', 'v [n]'],
+    integers: ['n'],
+    scalars: ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'correction1', 'correction2', 'clipScale'],
+  },
+} as const;
+
+export type KernelName = keyof typeof SIGNATURES;

@@ -1,0 +1,2 @@
+/** Image classification and segmentation with state space models. Nothing is exported yet: see the table of packages in the repository's README for what works today. */
+export {};
