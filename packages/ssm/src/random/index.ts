@@ -1,1 +1,4 @@
-export {};
+export { Random } from './random.ts';
+export type { RandomState } from './random.ts';
+export { constant, fanInUniform, glorotUniform, normal, orthogonal } from './initialisers.ts';
+export type { Initialiser } from './initialisers.ts';
