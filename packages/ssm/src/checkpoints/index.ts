@@ -1,1 +1,11 @@
-export {};
+export { readSafetensors, SAFETENSORS_LIMITS, writeSafetensors } from './safetensors.ts';
+export type { Safetensors } from './safetensors.ts';
+export { DTYPE_BYTES, float32Values, storeTensor, tensorValues } from './stored-tensor.ts';
+export type { Dtype, StoredTensor, TensorValues, WritableDtype } from './stored-tensor.ts';
+export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-precision.ts';
+export { readSealedSafetensors, sha256, writeSealedSafetensors } from './checksum.ts';
+export { encodeModelFolder, readModelFolder, writeModelFolder } from './model-folder.ts';
+export type { ModelFolder, ModelSource } from './model-folder.ts';
+export { parseStrictJson } from './strict-json.ts';
+export type { Json } from './strict-json.ts';
+export { removeLeftovers, syncFolder, writeFileSafely } from './write-file-safely.ts';
