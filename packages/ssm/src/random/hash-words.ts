@@ -8,7 +8,7 @@
  */
 export function hashWords(key: readonly number[], label: string | number): number[] {
   const text = typeof label === 'number' ? `#${label}` : label;
-  const lanes = [key[0] ^ 0x9e3779b9, key[1] ^ 0x243f6a88, key[2] ^ 0xb7e15162, key[3] ^ 0x85ebca6b];
+  const lanes: number[] = [key[0] ^ 0x9e3779b9, key[1] ^ 0x243f6a88, key[2] ^ 0xb7e15162, key[3] ^ 0x85ebca6b];
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     for (let lane = 0; lane < 4; lane++) {
@@ -20,7 +20,7 @@ export function hashWords(key: readonly number[], label: string | number): numbe
   for (let round = 0; round < 2; round++) {
     for (let lane = 0; lane < 4; lane++) lanes[lane] = avalanche((lanes[lane] + lanes[(lane + 1) & 3] + text.length) | 0);
   }
-  if (lanes.every((lane) => lane === 0)) lanes[0] = 1;
+  if (!lanes.some((lane) => lane !== 0)) lanes[0] = 1;
   return lanes;
 }
 
