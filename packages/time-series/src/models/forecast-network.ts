@@ -1,0 +1,44 @@
+import type { Tensor } from '@tensorflow/tfjs';
+import type { ParameterTree } from '@mamba360/ssm/layers';
+
+/** What a network sees of a batch; every value finite and already normalised. B windows, L input size, C target columns, H horizon. */
+export interface NetworkInput {
+  /** [B, L, C]. */
+  readonly window: Tensor;
+  /** Covariates and calendar of the rows seen. [B, L, features]. */
+  readonly past?: Tensor | undefined;
+  /** Covariates and calendar known ahead. [B, H, features]. */
+  readonly future?: Tensor | undefined;
+  /** One-hot slots of the labels of the series. [B, slots]. */
+  readonly statics?: Tensor | undefined;
+}
+
+/** Sizes every network is built from. */
+export interface NetworkSizes {
+  readonly inputSize: number;
+  readonly horizon: number;
+  readonly channels: number;
+  readonly pastFeatures: number;
+  readonly futureFeatures: number;
+  readonly staticSlots: number;
+  /** Outputs for each value: the number of quantiles, or 1. */
+  readonly outputs: number;
+}
+
+/** A forecasting network: a function of normalised windows with named parameters. */
+export interface ForecastNetwork {
+  /** Name in the registry. */
+  readonly kind: string;
+  /** Complete, plain JSON; `createNetwork` builds the same network from it. */
+  readonly config: object;
+  readonly parameters: ParameterTree;
+  /** @returns [B, H, C, outputs] in normalised units. The caller disposes it. */
+  forward(input: NetworkInput, options?: { readonly training?: boolean }): Tensor;
+  /**
+   * Where the network has a linear path from window to horizon: start it at these weights.
+   *
+   * @param weights - [inputSize, horizon], as fitted by `baselines.fitRidge` on mean-removed windows.
+   */
+  startFrom?(weights: Float64Array): void;
+  dispose(): void;
+}
