@@ -41,7 +41,7 @@ export default defineConfig({
     env: { TF_CPP_MIN_LOG_LEVEL: '2', ...(existsSync(sharedFolder) ? { MAMBA360_SHARED: sharedFolder } : {}) },
     reporters: ['default', 'json'],
     // Where the command was started: a member's folder under turbo. `tooling/bootstrap` adds the reports up.
-    outputFile: { json: resolve(process.cwd(), process.env.MAMBA360_REPORT ?? 'test-results.json') },
+    outputFile: { json: resolve(process.cwd(), process.argv.some((word) => word.endsWith(':shared')) ? 'test-results-shared.json' : 'test-results.json') },
     projects: members().flatMap(({ name, folder }) => [
       project(name, folder, ['src/**/*.test.ts', '*.test.mjs'], [SHARED_TESTS]),
       project(`${name}:shared`, folder, [SHARED_TESTS], []),

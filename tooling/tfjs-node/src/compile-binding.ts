@@ -24,13 +24,14 @@ export function compileBinding({ tfjsNode, napiVersion, binding }: Places, scrat
   execFileSync(
     process.env.CXX ?? 'g++',
     [
-      ...['-std=c++17', '-O2', '-fPIC', '-shared', `-DNAPI_VERSION=${napiVersion}`],
-      ...['-I', nodeApiHeaders, '-I', join(deps, 'include'), '-I', sources],
-      ...[backend, join(sources, 'tfjs_binding.cc'), '-o', built],
-      ...['-L', join(deps, 'lib'), '-ltensorflow', '-ltensorflow_framework'],
+      '-std=c++17 -O2 -fPIC -shared'.split(' '),
+      `-DNAPI_VERSION=${napiVersion}`,
+      ['-I', nodeApiHeaders, '-I', join(deps, 'include'), '-I', sources],
+      [backend, join(sources, 'tfjs_binding.cc'), '-o', built],
+      ['-L', join(deps, 'lib'), '-ltensorflow', '-ltensorflow_framework'],
       // nodelete: unmapping the library when a worker thread ends crashes the process.
-      ...['-Wl,-rpath,$ORIGIN/../../deps/lib', '-Wl,-z,nodelete'],
-    ],
+      ['-Wl,-rpath,$ORIGIN/../../deps/lib', '-Wl,-z,nodelete'],
+    ].flat(),
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   mkdirSync(dirname(binding), { recursive: true });

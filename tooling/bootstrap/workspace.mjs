@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FROM_SOURCE, ROOT } from './paths.mjs';
+import { run } from './run.mjs';
+import { clearStamp, fingerprint, isStamped, stamp } from './stamp.mjs';
+
+const manifests = ['packages', 'apps', 'tooling'].flatMap((group) => readdirSync(join(ROOT, group)).map((name) => `${group}/${name}/package.json`));
+const INSTALL_INPUTS = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests];
+
+/**
+ * Brings the workspace up to date: packages, native TensorFlow, native kernels.
+ *
+ * @param {(line: string) => void} say - Receives one line a step that had to be done.
+ * @returns {Promise<{ installSeconds: number, setUpSeconds: number }>} time inside package downloads and installs, and in the two native steps.
+ * @throws Error if the packages cannot be installed.
+ */
+export async function prepareWorkspace(say) {
+  const installSeconds = await timed(() => installPackages(say));
+  const setUpSeconds = await timed(async () => {
+    await setUpTfjsNode(say);
+    await buildKernels(say);
+  });
+  return { installSeconds, setUpSeconds };
+}
+
+async function installPackages(say) {
+  const value = fingerprint(INSTALL_INPUTS);
+  if (isStamped('packages', value) && existsSync(join(ROOT, 'node_modules', '.pnpm'))) return;
+  clearStamp('packages');
+  clearStamp('tfjs-node');
+  say('Installing packages (pnpm, from the lockfile) ...');
+  const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const windows = process.platform === 'win32';
+  const { code, output } = await run(
+    windows ? 'npx.cmd' : 'npx',
+    ['--yes', packageManager, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false', '--reporter=append-only'],
+    { stdio: ['ignore', 'pipe', 'pipe'], shell: windows },
+  );
+  if (code !== 0) throw new Error(`pnpm install ended with code ${code}:\n${output.trim().split('\n').slice(-25).join('\n')}`);
+  stamp('packages', value);
+}
+
+async function setUpTfjsNode(say) {
+  const value = fingerprint(['pnpm-lock.yaml', 'tooling/tfjs-node/src']);
+  if (isStamped('tfjs-node', value)) return;
+  const { output } = await run(process.execPath, [...FROM_SOURCE, 'tooling/tfjs-node/src/main.ts'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  say(lastLine(output));
+  if (output.includes('tfjs-node: ready')) stamp('tfjs-node', value);
+}
+
+async function buildKernels(say) {
+  const value = fingerprint(['packages/ssm/kernels', 'packages/ssm/src/kernels', 'tooling/kernels']);
+  if (isStamped('kernels', value)) return;
+  const { code, output } = await run(process.execPath, [...FROM_SOURCE, 'apps/cli/src/main.ts', 'kernels', 'build', '--if-compiler'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  say(lastLine(output));
+  if (code === 0) stamp('kernels', value);
+}
+
+async function timed(work) {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
