@@ -1,1 +1,6 @@
-export {};
+export { fillGaps } from './gaps/index.ts';
+export { kernelTargetOf } from './kernel-registry.ts';
+export type { KernelBackendName } from './kernel-registry.ts';
+export { tf } from './tensorflow.ts';
+export { useBackend } from './use-backend.ts';
+export type { BackendName, BackendReport, KernelChoice, UseBackendOptions } from './use-backend.ts';

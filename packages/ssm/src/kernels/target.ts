@@ -12,7 +12,8 @@ export interface KernelCall {
   readonly scalars?: readonly number[];
 }
 
-export type TargetName = 'addon' | 'wasm-relaxed' | 'wasm-simd';
+/** `reference` is the float64 debugging target of `ops`, never picked by itself. */
+export type TargetName = 'addon' | 'wasm-relaxed' | 'wasm-simd' | 'reference';
 
 /** Bytes a target's own allocator holds, beside the caller's inputs and outputs. */
 export interface KernelMemory {

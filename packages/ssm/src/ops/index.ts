@@ -1,1 +1,16 @@
-export {};
+export { adamWUpdate, clipScale, globalNorm } from './adam-w/index.ts';
+export type { AdamWOptions, AdamWSlot } from './adam-w/index.ts';
+export { causalConv1d, causalConv1dStep } from './causal-conv1d/index.ts';
+export type { CausalConv1dOptions, CausalConv1dResult, CausalConv1dStepOptions } from './causal-conv1d/index.ts';
+export type { ComplexTensor } from './common/complex-tensor.ts';
+export { controlBytes } from './common/control.ts';
+export type { SequenceOptions } from './common/control.ts';
+export { createReferenceTarget } from './common/reference-target.ts';
+export { linear } from './linear/index.ts';
+export { nonlinearScan, nonlinearScanStep } from './nonlinear-scan/index.ts';
+export type { NonlinearScanOptions, NonlinearScanResult, NonlinearScanStepOptions, NonlinearState } from './nonlinear-scan/index.ts';
+export { registerOps } from './register-ops.ts';
+export { rmsNorm } from './rms-norm/index.ts';
+export type { RmsNormOptions } from './rms-norm/index.ts';
+export { selectiveScan, selectiveScanStep } from './selective-scan/index.ts';
+export type { SelectiveScanOptions, SelectiveScanResult, SelectiveScanStepOptions, SelectiveScanStepResult } from './selective-scan/index.ts';

@@ -1,0 +1,126 @@
+import { KernelError } from '../../errors/index.ts';
+import { SIGNATURES } from '../../kernels/signatures.ts';
+import type { KernelName } from '../../kernels/signatures.ts';
+import type { KernelBuffer, KernelCall, KernelTarget } from '../../kernels/target.ts';
+import { adamWReference, sumOfSquaresReference } from '../adam-w/reference.ts';
+import { causalConv1dBackwardReference, causalConv1dForwardReference } from '../causal-conv1d/reference.ts';
+import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
+import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
+import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
+import { selectiveScanBackwardReference, selectiveScanForwardReference } from '../selective-scan/reference.ts';
+
+type Buffers = readonly (KernelBuffer | null)[];
+type Results = readonly (ArrayLike<number> | null)[];
+type Run = (inputs: Buffers, integers: readonly number[], scalars: readonly number[]) => Results;
+
+/** The buffer at a place that the signature does not mark as optional. */
+function required(buffers: Buffers, index: number): KernelBuffer {
+  const buffer = buffers[index];
+  if (!buffer) throw new KernelError(`reference target: input ${index} is missing, expected a buffer. Pass it as its signature says.`);
+  return buffer;
+}
+
+const scanInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, stateSize: integers[3]!, groupsB: integers[4]!, groupsC: integers[5]!,
+  softplus: integers[6] === 1, stateEvery: integers[7]!,
+  u: required(buffers, 0), delta: required(buffers, 1), A: required(buffers, 2), B: required(buffers, 3), C: required(buffers, 4),
+  D: buffers[5], z: buffers[6], deltaBias: buffers[7], initialState: buffers[8], control: buffers[9],
+});
+
+const complexInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, stateSize: integers[3]!, groupsB: integers[4]!, groupsC: integers[5]!,
+  softplus: integers[6] === 1, stateEvery: integers[7]!,
+  u: required(buffers, 0), delta: required(buffers, 1), ARe: required(buffers, 2), AIm: required(buffers, 3),
+  BRe: required(buffers, 4), BIm: buffers[5], CRe: required(buffers, 6), CIm: buffers[7],
+  D: buffers[8], z: buffers[9], deltaBias: buffers[10], initialRe: buffers[11], initialIm: buffers[12], control: buffers[13],
+});
+
+const convolutionInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, width: integers[3]!, silu: integers[4] === 1,
+  x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2], tail: buffers[3], control: buffers[4],
+});
+
+const normInputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
+  rows: integers[0]!, width: integers[1]!, groups: integers[2]!, gateBeforeNorm: integers[3] === 1, epsilon: scalars[0]!,
+  x: required(buffers, 0), weight: buffers[1], z: buffers[2], bias: buffers[3],
+});
+
+const recurrentInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, heads: integers[2]!, headWidth: integers[3]!, kind: integers[4] === 0 ? 'lstm' as const : 'gru' as const,
+  x: required(buffers, 0), recurrent: required(buffers, 1), recurrentBias: buffers[2], initialHidden: buffers[3], initialCell: buffers[4],
+  control: buffers[5],
+});
+
+const RUNS: Readonly<Record<KernelName, Run>> = {
+  selectiveScanForward: (buffers, integers) => {
+    const { y, finalState, states } = selectiveScanForwardReference(scanInputs(buffers, integers));
+    return [y, finalState, states];
+  },
+  selectiveScanBackward: (buffers, integers) => {
+    const g = selectiveScanBackwardReference(scanInputs(buffers, integers), required(buffers, 10), buffers[11] ?? null, buffers[12] ?? null);
+    return [g.du, g.dDelta, g.dA, g.dB, g.dC, g.dD, g.dz, g.dDeltaBias, g.dInitialState];
+  },
+  selectiveScanComplexForward: (buffers, integers) => {
+    const { y, finalRe, finalIm, statesRe, statesIm } = complexScanForwardReference(complexInputs(buffers, integers));
+    return [y, finalRe, finalIm, statesRe, statesIm];
+  },
+  selectiveScanComplexBackward: (buffers, integers) => {
+    const g = complexScanBackwardReference(complexInputs(buffers, integers), {
+      dy: required(buffers, 14), dFinalRe: buffers[15], dFinalIm: buffers[16], dStatesRe: buffers[17], dStatesIm: buffers[18],
+    });
+    return [g.du, g.dDelta, g.dARe, g.dAIm, g.dBRe, g.dBIm, g.dCRe, g.dCIm, g.dD, g.dz, g.dDeltaBias, g.dInitialRe, g.dInitialIm];
+  },
+  causalConv1dForward: (buffers, integers) => {
+    const { y, finalTail } = causalConv1dForwardReference(convolutionInputs(buffers, integers));
+    return [y, finalTail];
+  },
+  causalConv1dBackward: (buffers, integers) => {
+    const g = causalConv1dBackwardReference(convolutionInputs(buffers, integers), required(buffers, 5), buffers[6] ?? null);
+    return [g.dx, g.dWeight, g.dBias, g.dTail];
+  },
+  rmsNormForward: (buffers, integers, scalars) => [rmsNormForwardReference(normInputs(buffers, integers, scalars))],
+  rmsNormBackward: (buffers, integers, scalars) => {
+    const g = rmsNormBackwardReference(normInputs(buffers, integers, scalars), required(buffers, 4));
+    return [g.dx, g.dWeight, g.dz, g.dBias];
+  },
+  nonlinearScanForward: (buffers, integers) => {
+    const { hidden, finalHidden, finalCell } = nonlinearScanForwardReference(recurrentInputs(buffers, integers));
+    return [hidden, finalHidden, finalCell];
+  },
+  nonlinearScanBackward: (buffers, integers) => {
+    const g = nonlinearScanBackwardReference(recurrentInputs(buffers, integers), required(buffers, 6), buffers[7] ?? null, buffers[8] ?? null);
+    return [g.dx, g.dRecurrent, g.dRecurrentBias, g.dInitialHidden, g.dInitialCell];
+  },
+  sumOfSquares: (buffers) => [[sumOfSquaresReference(required(buffers, 0))]],
+  adamW: (buffers, _integers, scalars) => {
+    const [learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, clipScale] = scalars as readonly [
+      number, number, number, number, number, number, number, number,
+    ];
+    const settings = { learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, clipScale };
+    const r = adamWReference(required(buffers, 0), required(buffers, 1), required(buffers, 2), required(buffers, 3), settings);
+    return [r.parameter, r.firstMoment, r.secondMoment];
+  },
+};
+
+/**
+ * A kernel target made of the float64 references: thousands of times slower than a compiled one, for debugging and for checking the
+ * other targets. Nothing picks it by itself; ask for it by `useBackend({ name, kernels: 'reference' })`.
+ */
+export function createReferenceTarget(): KernelTarget {
+  return {
+    name: 'reference',
+    instructionSet: 'float64 reference',
+    threads: 1,
+    run(call: KernelCall): void {
+      if (!(call.kernel in SIGNATURES)) {
+        throw new KernelError(`reference target: kernel '${call.kernel}' does not exist, expected one of ${Object.keys(SIGNATURES).join(', ')}.`);
+      }
+      const results = RUNS[call.kernel as KernelName](call.inputs, call.integers, call.scalars ?? []);
+      call.outputs.forEach((output, i) => {
+        if (output) output.set(results[i]!);
+      });
+    },
+    memory: () => ({ lastCallBytes: 0, highWaterBytes: 0, heapBytes: 0 }),
+    dispose: () => {},
+  };
+}
