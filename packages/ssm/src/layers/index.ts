@@ -1,4 +1,5 @@
-export type { ApplyOptions, LayerCapabilities, SequenceLayer, SequenceOptions, SequenceResult } from './sequence-layer.ts';
+export type { ApplyOptions, LayerCapabilities, SequenceLayer, SequenceResult } from './sequence-layer.ts';
+export type { SequenceOptions } from '../ops/index.ts';
 export {
   checkState, cloneState, concatStates, detachState, disposeState, gatherState, keepState, mapState, sliceState, stateLeaves, zeroState,
 } from './state.ts';
@@ -7,6 +8,7 @@ export { loadState, modelHash, saveState, STATE_FORMAT_VERSION } from './state-f
 export type { StateOwner } from './state-file.ts';
 export { assignParameters, createParameters, disposeParameters, namedParameters, parameterMemory, setValues, storeParameters } from './parameters.ts';
 export type { ParameterSpec, ParameterSpecs, ParameterTree, Parameters, WeightArray, WeightReport, WeightSource } from './parameters.ts';
+export { affine } from './affine.ts';
 export { Mamba } from './mamba.ts';
 export type { MambaState } from './mamba.ts';
 export { camelKeys, mambaConfig } from './mamba-config.ts';

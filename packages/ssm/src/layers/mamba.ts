@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../backend/tensorflow.ts';
 import { ShapeError } from '../errors/index.ts';
-import { causalConv1d, causalConv1dStep, linear, selectiveScan, selectiveScanStep } from '../ops/index.ts';
+import { causalConv1d, causalConv1dStep, selectiveScan, selectiveScanStep } from '../ops/index.ts';
+import { affine } from './affine.ts';
 import { camelKeys, mambaConfig, mambaSizes } from './mamba-config.ts';
 import type { MambaConfig } from './mamba-config.ts';
 import { mambaParameters } from './mamba-parameters.ts';
@@ -75,7 +76,7 @@ export class Mamba implements SequenceLayer<MambaState> {
     if (options.state !== undefined) checkState('Mamba.apply', this.stateSpec(x.shape[0]), options.state);
     return tf.tidy(() => {
       const weights = this.parameters;
-      const [signal, gate] = tf.split(linear(x, weights['in_proj.weight'], weights['in_proj.bias']), 2, -1); // [B, L, E] each
+      const [signal, gate] = tf.split(affine(x, weights['in_proj.weight'], weights['in_proj.bias']), 2, -1); // [B, L, E] each
       const convolved = causalConv1d(signal, tf.reshape(weights['conv1d.weight'], [inner, width]), {
         ...sequence, activation: 'silu', ...(weights['conv1d.bias'] && { bias: weights['conv1d.bias'] }), ...(options.state && { state: options.state.convolution }),
       });
@@ -83,7 +84,7 @@ export class Mamba implements SequenceLayer<MambaState> {
       const scanned = selectiveScan(convolved.output, delta, this.#decay(), B, C, {
         ...sequence, D: weights.D, z: gate, deltaBias: weights['dt_proj.bias'], deltaSoftplus: true, ...(options.state && { state: options.state.ssm }),
       });
-      const output = linear(scanned.output, weights['out_proj.weight'], weights['out_proj.bias']);
+      const output = affine(scanned.output, weights['out_proj.weight'], weights['out_proj.bias']);
       return { output, state: { convolution: convolved.state, ssm: scanned.state } };
     });
   }
@@ -94,7 +95,7 @@ export class Mamba implements SequenceLayer<MambaState> {
     const { inner, width } = mambaSizes(this.config);
     return tf.tidy(() => {
       const weights = this.parameters;
-      const [signal, gate] = tf.split(linear(x, weights['in_proj.weight'], weights['in_proj.bias']), 2, -1); // [B, E] each
+      const [signal, gate] = tf.split(affine(x, weights['in_proj.weight'], weights['in_proj.bias']), 2, -1); // [B, E] each
       const convolved = causalConv1dStep(state.convolution, signal, tf.reshape(weights['conv1d.weight'], [inner, width]), {
         activation: 'silu', ...(weights['conv1d.bias'] && { bias: weights['conv1d.bias'] }),
       });
@@ -102,7 +103,7 @@ export class Mamba implements SequenceLayer<MambaState> {
       const scanned = selectiveScanStep(state.ssm, convolved.output, delta, this.#decay(), B, C, {
         D: weights.D, z: gate, deltaBias: weights['dt_proj.bias'], deltaSoftplus: true,
       });
-      const output = linear(scanned.output, weights['out_proj.weight'], weights['out_proj.bias']);
+      const output = affine(scanned.output, weights['out_proj.weight'], weights['out_proj.bias']);
       return { output, state: { convolution: convolved.state, ssm: scanned.state } };
     });
   }
@@ -122,8 +123,8 @@ export class Mamba implements SequenceLayer<MambaState> {
   /** Delta before bias and softplus [.., E], B and C [.., N] from the convolved signal [.., E]. */
   #selection(signal: Tensor): { delta: Tensor; B: Tensor; C: Tensor } {
     const { state, rank } = mambaSizes(this.config);
-    const [low, B, C] = tf.split(linear(signal, this.parameters['x_proj.weight']), [rank, state, state], -1);
-    return { delta: linear(low, this.parameters['dt_proj.weight']), B, C };
+    const [low, B, C] = tf.split(affine(signal, this.parameters['x_proj.weight']), [rank, state, state], -1);
+    return { delta: affine(low, this.parameters['dt_proj.weight']), B, C };
   }
 
   /** A = -exp(A_log) [E, N], always negative. */

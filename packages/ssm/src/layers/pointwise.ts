@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../backend/tensorflow.ts';
-import { linear, rmsNorm } from '../ops/index.ts';
+import { rmsNorm } from '../ops/index.ts';
 import { constant, fanInUniform, normal } from '../random/index.ts';
+import { affine } from './affine.ts';
 import { createParameters, disposeParameters } from './parameters.ts';
 import type { Parameters } from './parameters.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -29,7 +30,7 @@ export class Linear implements PointwiseLayer {
     }, seededRandom(options)));
   }
 
-  apply(x: Tensor): Tensor { return linear(x, this.parameters.weight, this.parameters.bias); }
+  apply(x: Tensor): Tensor { return affine(x, this.parameters.weight, this.parameters.bias); }
   dispose(): void { disposeParameters(this.parameters); }
 }
 
@@ -112,8 +113,8 @@ export class GatedMlp implements PointwiseLayer {
 
   apply(x: Tensor): Tensor {
     return tf.tidy(() => {
-      const [value, gate] = tf.split(linear(x, this.parameters['fc1.weight'], this.parameters['fc1.bias']), 2, -1);
-      return linear(tf.mul(value, tf.mul(gate, tf.sigmoid(gate))), this.parameters['fc2.weight'], this.parameters['fc2.bias']);
+      const [value, gate] = tf.split(affine(x, this.parameters['fc1.weight'], this.parameters['fc1.bias']), 2, -1);
+      return affine(tf.mul(value, tf.mul(gate, tf.sigmoid(gate))), this.parameters['fc2.weight'], this.parameters['fc2.bias']);
     });
   }
   dispose(): void { disposeParameters(this.parameters); }

@@ -1,7 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../backend/tensorflow.ts';
 import { ShapeError } from '../errors/index.ts';
-import { linear, nonlinearScan, nonlinearScanStep } from '../ops/index.ts';
+import { nonlinearScan, nonlinearScanStep } from '../ops/index.ts';
+import { affine } from './affine.ts';
 import { disposeParameters } from './parameters.ts';
 import type { Parameters } from './parameters.ts';
 import type { RecurrentConfig } from './recurrent-config.ts';
@@ -55,7 +56,7 @@ export abstract class Recurrent<S extends State> implements SequenceLayer<S> {
   [Symbol.dispose](): void { this.dispose(); }
 
   #gates(x: Tensor): Tensor {
-    return linear(x, this.parameters['input.weight'], this.parameters['input.bias']);
+    return affine(x, this.parameters['input.weight'], this.parameters['input.bias']);
   }
 
   #cell(): { kind: 'lstm' | 'gru'; recurrentBias?: Tensor } {
@@ -64,7 +65,7 @@ export abstract class Recurrent<S extends State> implements SequenceLayer<S> {
   }
 
   #project(hidden: Tensor): Tensor {
-    return this.config.projection ? linear(hidden, this.parameters['out_proj.weight'], this.parameters['out_proj.bias']) : hidden;
+    return this.config.projection ? affine(hidden, this.parameters['out_proj.weight'], this.parameters['out_proj.bias']) : hidden;
   }
 
   #named(state: { hidden: Tensor; cell?: Tensor }): S {

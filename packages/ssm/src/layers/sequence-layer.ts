@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs';
+import type { SequenceOptions } from '../ops/index.ts';
 import type { ParameterTree } from './parameters.ts';
 import type { State, StateSpec } from './state.ts';
 
@@ -10,16 +11,6 @@ export interface LayerCapabilities {
   readonly maximumLength?: number;
   /** Also implemented in `ssm/runtime`, without tfjs. */
   readonly runtime: boolean;
-}
-
-/** Which steps count, and where a packed sequence begins. Same meaning as in `ops`. */
-export interface SequenceOptions {
-  /** Steps that count in each row, from its start; the rest is right padding. */
-  readonly lengths?: readonly number[] | Int32Array;
-  /** [B, L], true where a step counts. A masked step changes nothing, wherever it stands; its output is 0 or meaningless. */
-  readonly mask?: Tensor | readonly (readonly boolean[])[];
-  /** [B, L] segment numbers: where the number changes, the state starts from zero. */
-  readonly segments?: Tensor | readonly (readonly number[])[];
 }
 
 export interface ApplyOptions<S extends State = State> extends SequenceOptions {
@@ -70,5 +61,6 @@ export function sequenceOptions(options: SequenceOptions): SequenceOptions {
     ...(options.lengths !== undefined && { lengths: options.lengths }),
     ...(options.mask !== undefined && { mask: options.mask }),
     ...(options.segments !== undefined && { segments: options.segments }),
+    ...(options.previousSegments !== undefined && { previousSegments: options.previousSegments }),
   };
 }

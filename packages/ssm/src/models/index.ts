@@ -1,1 +1,6 @@
-export {};
+export { Backbone, oursToOfficial } from './backbone.ts';
+export type { BackboneOptions } from './backbone.ts';
+export { backboneConfig, officialBackboneConfig, paddedVocabSize, PRESETS } from './backbone-config.ts';
+export type { BackboneConfig, GivenBackboneConfig, PresetName } from './backbone-config.ts';
+export { mixer, mixers, registerMixer } from './mixers.ts';
+export type { MixerEntry } from './mixers.ts';

@@ -1,0 +1,54 @@
+import { ConfigError } from '../errors/index.ts';
+import { Gru, Identity, Lstm, Mamba } from '../layers/index.ts';
+import type { LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
+import type { Random } from '../random/index.ts';
+
+/** A sequence layer that a backbone can use by name. */
+export interface MixerEntry {
+  readonly name: string;
+  readonly capabilities: LayerCapabilities;
+  /** Configuration small enough for tests. */
+  readonly tiny: { readonly [key: string]: unknown };
+  /** A layer of width dModel; unknown keys throw ConfigError. */
+  create(config: { dModel: number; [key: string]: unknown }, random: Random): SequenceLayer;
+}
+
+const entries = new Map<string, MixerEntry>();
+
+/** Makes a mixer known by its name; a second one of the same name is refused. */
+export function registerMixer(entry: MixerEntry): void {
+  if (entries.has(entry.name)) throw new ConfigError(`registerMixer: "${entry.name}" is registered already. Give the new mixer another name.`);
+  entries.set(entry.name, entry);
+}
+
+/** All mixers, in the order of registration. */
+export function mixers(): MixerEntry[] {
+  return [...entries.values()];
+}
+
+/** @throws ConfigError listing the known names. */
+export function mixer(name: string): MixerEntry {
+  const entry = entries.get(name);
+  if (entry === undefined) throw new ConfigError(`Unknown mixer "${name}", expected one of ${[...entries.keys()].join(', ')}.`);
+  return entry;
+}
+
+const CONSTANT: LayerCapabilities = { state: 'constant', causal: true, runtime: false };
+
+registerMixer({
+  name: 'mamba', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3 },
+  create: (config, random) => Mamba.create(config as { dModel: number } & Partial<MambaConfig>, { random }) as unknown as SequenceLayer,
+});
+registerMixer({
+  name: 'lstm', capabilities: CONSTANT, tiny: {},
+  create: (config, random) => Lstm.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }) as unknown as SequenceLayer,
+});
+registerMixer({
+  name: 'gru', capabilities: CONSTANT, tiny: { heads: 2 },
+  create: (config, random) => Gru.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }) as unknown as SequenceLayer,
+});
+registerMixer({
+  name: 'identity', capabilities: CONSTANT, tiny: {},
+  // The control takes the options of the mixer it replaces and uses none of them: one word changes, nothing else.
+  create: ({ dModel }) => new Identity({ dModel }) as unknown as SequenceLayer,
+});
