@@ -1,3 +1,13 @@
 export type { KernelBuffer, KernelCall, KernelMemory, KernelTarget, TargetName } from './target.ts';
 export { SIGNATURES } from './signatures.ts';
 export type { KernelName } from './signatures.ts';
+export { CEILINGS } from './kernel-numbers.ts';
+export type { CeilingName } from './kernel-numbers.ts';
+export { loadKernelTarget } from './load-kernel-target.ts';
+export type { KernelReport, LoadKernelOptions } from './load-kernel-target.ts';
+export { createWasmTarget } from './wasm-target.ts';
+export type { WasmTargetOptions } from './wasm-target.ts';
+export { hasRelaxedSimd, hasSimd, kernelBytes } from './wasm-module.ts';
+export type { WasmVariant } from './wasm-module.ts';
+export { buildAddon } from './build-addon.ts';
+export type { BuildReport } from './build-addon.ts';

@@ -1,0 +1,80 @@
+/* The contract between the callers (TypeScript through WebAssembly or the Node-API addon) and the kernels. See README.md. */
+#ifndef MAMBA360_ABI_H
+#define MAMBA360_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_INPUTS = 24, MAX_OUTPUTS = 16, MAX_INTEGERS = 16, MAX_SCALARS = 16, MAX_PHASES = 6 };
+
+/* The order equals the order of keys in src/kernels/signatures.ts (a test compares them); ceilings follow from 100. */
+enum kernel {
+  KERNEL_selectiveScanForward = 0,
+  KERNEL_selectiveScanBackward = 1,
+  KERNEL_selectiveScanComplexForward = 2,
+  KERNEL_selectiveScanComplexBackward = 3,
+  KERNEL_causalConv1dForward = 4,
+  KERNEL_causalConv1dBackward = 5,
+  KERNEL_rmsNormForward = 6,
+  KERNEL_rmsNormBackward = 7,
+  KERNEL_nonlinearScanForward = 8,
+  KERNEL_nonlinearScanBackward = 9,
+  KERNEL_sumOfSquares = 10,
+  KERNEL_adamW = 11,
+  KERNEL_ceilingExponential = 100,
+  KERNEL_ceilingMultiplyAdd = 101,
+  KERNEL_ceilingStream = 102,
+};
+
+/* Buffers, integers and scalars in the order of the kernel's signature. A null pointer is an absent optional buffer. */
+typedef struct {
+  const void *in[MAX_INPUTS];
+  void *out[MAX_OUTPUTS];
+  int32_t integers[MAX_INTEGERS];
+  double scalars[MAX_SCALARS];
+} call_t;
+
+/*
+ * What a call needs. `workspaceBytes` is shared by all threads, `scratchBytes` is for each thread. A kernel is a sequence of phases;
+ * the tasks of a phase are independent, and their number depends on the shapes only, never on the number of threads.
+ */
+typedef struct {
+  double workspaceBytes;
+  double scratchBytes;
+  int32_t phases;
+  int32_t tasks[MAX_PHASES];
+} plan_t;
+
+#define CONTROL_MASKED 1
+#define CONTROL_RESET 2
+
+#define IN(type, index) ((const type *)call->in[index])
+#define OUT(type, index) ((type *)call->out[index])
+
+#define INLINE static inline __attribute__((always_inline))
+#define ALIGNMENT 64
+
+INLINE int min_int(int a, int b) { return a < b ? a : b; }
+INLINE int max_int(int a, int b) { return a > b ? a : b; }
+INLINE int divide_up(int a, int b) { return (a + b - 1) / b; }
+INLINE int round_up(int a, int b) { return divide_up(a, b) * b; }
+INLINE double aligned_bytes(double bytes) { return bytes + 2 * ALIGNMENT; }
+
+/* Hands out aligned pieces of one block of memory. The block's size comes from the same sums in the kernel's plan. */
+typedef struct { char *next; } arena_t;
+
+INLINE void *take(arena_t *arena, size_t bytes) {
+  char *start = (char *)(((uintptr_t)arena->next + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+  arena->next = start + bytes;
+  return start;
+}
+INLINE float *take_floats(arena_t *arena, size_t count) { return (float *)take(arena, count * sizeof(float)); }
+
+INLINE void fill_zero(float *target, size_t count) {
+  for (size_t i = 0; i < count; i++) target[i] = 0.0f;
+}
+INLINE void copy_floats(float *target, const float *source, size_t count) {
+  for (size_t i = 0; i < count; i++) target[i] = source[i];
+}
+
+#endif

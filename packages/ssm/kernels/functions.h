@@ -1,0 +1,88 @@
+/*
+ * Elementary functions on vectors, without libm. NaN in gives NaN out. Coefficients are minimax fits of this project (the leading ones
+ * rounded to float first, the rest refitted); bounds are tested in src/kernels/functions.test.ts through the ceilings' probe kernel.
+ */
+#ifndef MAMBA360_FUNCTIONS_H
+#define MAMBA360_FUNCTIONS_H
+
+#include "simd.h"
+
+#define LOG2_E 1.44269504f
+#define ROUND_TO_INTEGER 12582912.0f /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
+
+/* 2^r for |r| <= 1/2, relative error 9.4e-8; exactly 1 at 0, so slow decays stay exact. */
+INLINE vf exp2_fraction(vf r) {
+  vf p = multiply_add(splat(0.0013269406f), r, splat(0.00967129413f));
+  p = multiply_add(p, r, splat(0.0555071123f));
+  p = multiply_add(p, r, splat(0.240222469f));
+  p = multiply_add(p, r, splat(0.693147004f));
+  return multiply_add(p, r, splat(1.0f));
+}
+
+/*
+ * 2^t. `bounded` is a compile-time promise that every |t| <= 125, which spares the clamps; both forms give the same bits there.
+ * Otherwise t >= 127.5 gives infinity and t <= -126.5 gives 0 (no subnormal results).
+ */
+INLINE vf exp2_of(vf t, int bounded) {
+#if W == 16
+  (void)bounded; /* scalef saturates by itself, and reduce of an infinity is 0 */
+  vf r = _mm512_reduce_ps(t, 8);
+  return _mm512_scalef_ps(exp2_fraction(r), t - r);
+#else
+  if (!bounded) t = at_most(at_least(t, splat(-127.0f)), splat(128.0f));
+  vf shifted = t + splat(ROUND_TO_INTEGER);
+  vf r = t - (shifted - splat(ROUND_TO_INTEGER));
+  vf p = exp2_fraction(r);
+  if (bounded) return (vf)((vi)p + ((vi)shifted << 23));
+  return p * (vf)(((vi)shifted + splat_int(127)) << 23);
+#endif
+}
+
+/* e^x, at most 2 ulp over [-87, 88]; 0 below -87.6, infinity above 88.72. */
+INLINE vf exp_of(vf x) {
+  x = at_most(at_least(x, splat(-88.0f)), splat(89.0f));
+  vf shifted = multiply_add(x, splat(LOG2_E), splat(ROUND_TO_INTEGER));
+  vf k = shifted - splat(ROUND_TO_INTEGER);
+  vf r = multiply_add(k, splat(-0.693359375f), x);
+  r = multiply_add(k, splat(2.12194440e-4f), r);
+  vf p = multiply_add(splat(0.00138198235f), r, splat(0.0083686877f));
+  p = multiply_add(p, r, splat(0.0416682772f));
+  p = multiply_add(p, r, splat(0.166665211f));
+  p = multiply_add(p, r, splat(0.49999994f));
+  p = multiply_add(p * r, r, r) + splat(1.0f);
+  /* Half the power first: 2^128 is no float, but results up to the largest float are. */
+  vf scale = (vf)(((vi)shifted + splat_int(126)) << 23);
+  return select_lanes(x < splat(-87.3f), splat(0.0f), p * scale * splat(2.0f));
+}
+
+/* log(1 + y) for y in [0, 1], relative error about 1 ulp: 2 atanh(y / (2 + y)). */
+INLINE vf log1p_of(vf y) {
+  vf s = y / (splat(2.0f) + y);
+  vf z = s * s;
+  vf p = multiply_add(splat(0.280067533f), z, splat(0.28003028f));
+  p = multiply_add(p, z, splat(0.400214374f));
+  p = multiply_add(p, z, splat(0.666664183f));
+  return multiply_add(s * z, p, s + s);
+}
+
+INLINE vf softplus_of(vf x) { return at_least(x, splat(0.0f)) + log1p_of(exp_of(-absolute(x))); }
+INLINE vf sigmoid_of(vf x) { return splat(1.0f) / (splat(1.0f) + exp_of(-x)); }
+INLINE vf silu_of(vf x) { return x * sigmoid_of(x); }
+
+/* tanh: odd polynomial near 0, else 1 - 2 / (e^(2|x|) + 1). */
+INLINE vf tanh_of(vf x) {
+  vf a = absolute(x), z = x * x;
+  vf p = multiply_add(splat(-0.0056922962f), z, splat(0.0206281673f));
+  p = multiply_add(p, z, splat(-0.0537365153f));
+  p = multiply_add(p, z, splat(0.133314058f));
+  p = multiply_add(p, z, splat(-0.333332807f));
+  vf small = multiply_add(x * z, p, x);
+  vf large = splat(1.0f) - splat(2.0f) / (exp_of(a + a) + splat(1.0f));
+  large = (vf)((vi)large | ((vi)x & splat_int((int32_t)0x80000000)));
+  return select_lanes(a < splat(0.625f), small, large);
+}
+
+/* d silu(x) / dx from s = sigmoid(x). */
+INLINE vf silu_slope(vf x, vf s) { return multiply_add(x * s, splat(1.0f) - s, s); }
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * One translation unit with every kernel, and the two functions a target exports: what a call needs, and running some of its tasks.
+ * A new kernel needs its C file, a number in abi.h, and a line in each switch below. Switches, not tables of functions: the WebAssembly
+ * build must have no data segment, because it runs on memory that belongs to someone else.
+ */
+#ifdef MAMBA360_SUFFIX
+#define JOIN_NAMES(name, suffix) name##_##suffix
+#define SUFFIXED(name, suffix) JOIN_NAMES(name, suffix)
+#define EXPORTED(name) SUFFIXED(mamba360_##name, MAMBA360_SUFFIX)
+#else
+#define EXPORTED(name) __attribute__((export_name(#name))) mamba360_##name
+#endif
+
+#include "selective-scan-forward.c"
+#include "selective-scan-backward.c"
+#include "selective-scan-complex.c"
+#include "causal-conv1d.c"
+#include "rms-norm.c"
+#include "nonlinear-scan-forward.c"
+#include "nonlinear-scan-backward.c"
+#include "adam-w.c"
+#include "ceilings.c"
+
+/* Returns 0, or 1 when this build does not know the kernel. */
+int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
+  plan->workspaceBytes = plan->scratchBytes = 0;
+  plan->phases = 0;
+  for (int i = 0; i < MAX_PHASES; i++) plan->tasks[i] = 0;
+  switch (kernel) {
+    case KERNEL_selectiveScanForward: selective_scan_forward_plan(call, plan); return 0;
+    case KERNEL_selectiveScanBackward: selective_scan_backward_plan(call, plan); return 0;
+    case KERNEL_selectiveScanComplexForward: selective_scan_complex_forward_plan(call, plan); return 0;
+    case KERNEL_selectiveScanComplexBackward: selective_scan_complex_backward_plan(call, plan); return 0;
+    case KERNEL_causalConv1dForward: causal_conv1d_forward_plan(call, plan); return 0;
+    case KERNEL_causalConv1dBackward: causal_conv1d_backward_plan(call, plan); return 0;
+    case KERNEL_rmsNormForward: rms_norm_forward_plan(call, plan); return 0;
+    case KERNEL_rmsNormBackward: rms_norm_backward_plan(call, plan); return 0;
+    case KERNEL_nonlinearScanForward: nonlinear_scan_forward_plan(call, plan); return 0;
+    case KERNEL_nonlinearScanBackward: nonlinear_scan_backward_plan(call, plan); return 0;
+    case KERNEL_sumOfSquares: sum_of_squares_plan(call, plan); return 0;
+    case KERNEL_adamW: adam_w_plan(call, plan); return 0;
+    case KERNEL_ceilingExponential:
+    case KERNEL_ceilingMultiplyAdd:
+    case KERNEL_ceilingStream: ceiling_plan(plan); return 0;
+    default: return 1;
+  }
+}
+
+/* Runs tasks [begin, end) of a phase. `scratch` belongs to the calling thread; `workspace` is shared by all threads and phases. */
+void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call, void *workspace, void *scratch) {
+  switch (kernel) {
+    case KERNEL_selectiveScanForward: selective_scan_forward_run(call, begin, end, scratch); return;
+    case KERNEL_selectiveScanBackward: selective_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_selectiveScanComplexForward: selective_scan_complex_forward_run(call, begin, end, scratch); return;
+    case KERNEL_selectiveScanComplexBackward: selective_scan_complex_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_causalConv1dForward: causal_conv1d_forward_run(call, begin, end, scratch); return;
+    case KERNEL_causalConv1dBackward: causal_conv1d_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_rmsNormForward: rms_norm_forward_run(call, begin, end); return;
+    case KERNEL_rmsNormBackward: rms_norm_backward_run(call, phase, begin, end, workspace); return;
+    case KERNEL_nonlinearScanForward: nonlinear_scan_forward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_nonlinearScanBackward: nonlinear_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_sumOfSquares: sum_of_squares_run(call, phase, begin, end, workspace); return;
+    case KERNEL_adamW: adam_w_run(call, begin, end); return;
+    case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;
+    case KERNEL_ceilingMultiplyAdd: ceiling_multiply_add_run(call, begin, end); return;
+    case KERNEL_ceilingStream: ceiling_stream_run(call, begin, end); return;
+    default: return;
+  }
+}
