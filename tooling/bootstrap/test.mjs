@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { ROOT } from './paths.mjs';
+import { FROM_SOURCE, ROOT } from './paths.mjs';
 import { run } from './run.mjs';
 import { removeReports, sumReports } from './test-report.mjs';
 import { prepareWorkspace } from './workspace.mjs';
@@ -19,12 +19,14 @@ try {
 
 // What decides a test's result but is no file of the repository: turbo's `globalEnv`.
 const goldenIndex = resolve(shared, 'golden/README.md');
+const { backends, kernels } = await examination();
 const env = {
   MAMBA360_NODE_VERSION: process.version,
-  MAMBA360_BACKENDS: await availableBackends(),
-  MAMBA360_KERNEL_TARGET: await kernelTarget(),
+  MAMBA360_BACKENDS: backends,
+  MAMBA360_KERNEL_TARGET: kernels,
   MAMBA360_GOLDEN_INDEX: existsSync(goldenIndex) ? createHash('sha256').update(readFileSync(goldenIndex)).digest('hex') : 'absent',
 };
+console.log(`Node ${process.version}, backends ${backends}, kernels ${kernels}`);
 if (!existsSync(shared)) console.log('The folder ../shared is absent: tests of its golden files and data are skipped; MAMBA360_SHARED names another place.');
 
 removeReports(ROOT);
@@ -44,14 +46,14 @@ if (code !== 0 && sum.failed === 0) {
 console.log(`${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
 process.exitCode = sum.failed === 0 && code === 0 ? 0 : 1;
 
-async function availableBackends() {
-  const probe = "import('@tensorflow/tfjs-node').then(() => process.exit(0), () => process.exit(1))";
-  const shims = "const u=require('node:util');u.isNullOrUndefined??=(v)=>v==null;u.isArray??=Array.isArray;u.isUndefined??=(v)=>v===undefined;";
-  const { code: failure } = await run(process.execPath, ['--eval', shims + probe], { stdio: ['ignore', 'pipe', 'pipe'] });
-  return failure === 0 ? 'cpu,wasm,tensorflow' : 'cpu,wasm';
-}
-
-async function kernelTarget() {
-  const { output } = await run(process.execPath, ['--version'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  return output.trim();
+/** What `mamba360 doctor` says, as the two words that decide results. */
+async function examination() {
+  const { output } = await run(process.execPath, [...FROM_SOURCE, 'apps/cli/src/main.ts', 'doctor', '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const report = JSON.parse(output);
+    const names = report.backends.filter((backend) => backend.available).map((backend) => backend.name);
+    return { backends: names.join() || 'none', kernels: report.kernels === null ? 'none' : `${report.kernels.target} ${report.kernels.instructionSet}` };
+  } catch {
+    return { backends: 'unknown', kernels: 'unknown' };
+  }
 }

@@ -44,7 +44,7 @@ async function setUpTfjsNode(say) {
   const value = fingerprint(['pnpm-lock.yaml', 'tooling/tfjs-node/src']);
   if (isStamped('tfjs-node', value)) return;
   const { output } = await run(process.execPath, [...FROM_SOURCE, 'tooling/tfjs-node/src/main.ts'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  say(lastLine(output));
+  say(firstLine(output));
   if (output.includes('tfjs-node: ready')) stamp('tfjs-node', value);
 }
 
@@ -54,7 +54,7 @@ async function buildKernels(say) {
   const { code, output } = await run(process.execPath, [...FROM_SOURCE, 'apps/cli/src/main.ts', 'kernels', 'build', '--if-compiler'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  say(lastLine(output));
+  say(firstLine(output));
   if (code === 0) stamp('kernels', value);
 }
 
@@ -64,4 +64,4 @@ async function timed(work) {
   return (performance.now() - start) / 1000;
 }
 
-const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
+const firstLine = (text) => text.trim().split('\n', 1)[0] ?? '';
