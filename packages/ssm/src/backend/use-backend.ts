@@ -1,5 +1,5 @@
 import { BackendError, ConfigError, SsmError } from '../errors/index.ts';
-import type { KernelTarget, TargetName } from '../kernels/target.ts';
+import type { TargetName } from '../kernels/target.ts';
 import { fillGaps } from './gaps/index.ts';
 import { setKernelTarget } from './kernel-registry.ts';
 import type { KernelBackendName } from './kernel-registry.ts';
@@ -91,4 +91,4 @@ export async function useBackend(choice: BackendName | 'auto' | UseBackendOption
   return { backend, kernels: { target: target.name, instructionSet: target.instructionSet, threads: target.threads }, precision: 'float32', reasons };
 }
 
-export type { KernelChoice, KernelTarget };
+export type { KernelChoice };
