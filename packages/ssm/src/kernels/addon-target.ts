@@ -1,4 +1,5 @@
 import { ConfigError, KernelError, MemoryError } from '../errors/index.ts';
+import { checkCall } from './buffer-lengths.ts';
 import { kernelNumber } from './kernel-numbers.ts';
 import type { KernelBuffer, KernelCall, KernelTarget } from './target.ts';
 
@@ -36,6 +37,7 @@ class AddonTarget implements KernelTarget {
   }
 
   run(call: KernelCall): void {
+    checkCall(call);
     let bytes: number;
     try {
       bytes = this.#addon.run(kernelNumber(call.kernel), call.inputs, call.outputs, call.integers, call.scalars ?? NO_SCALARS, this.threads, this.#level);
@@ -67,7 +69,7 @@ export function createAddonTarget(addon: Addon, options: AddonTargetOptions = {}
   if (level < 0) throw new ConfigError(`The addon on this processor has ${addon.levels.join(', ')}, got instructionSet '${String(options.instructionSet)}'.`);
   const wanted = options.threads ?? defaultThreads();
   if (!Number.isInteger(wanted) || wanted < 1) throw new ConfigError(`threads is ${wanted}, expected an integer of at least 1.`);
-  return new AddonTarget(addon, level, addon.start(wanted));
+  return new AddonTarget(addon, level, Math.min(wanted, addon.start(wanted)));
 }
 
 /** Processors this process may use, at most 8. */

@@ -1,4 +1,5 @@
 import { ConfigError, KernelError } from '../errors/index.ts';
+import { checkCall } from './buffer-lengths.ts';
 import { CALL, PLAN } from './call-layout.ts';
 import type { Plan } from './call-layout.ts';
 import { kernelNumber } from './kernel-numbers.ts';
@@ -78,6 +79,7 @@ class WasmTarget implements KernelTarget {
 
   run(call: KernelCall): void {
     if (this.#disposed) throw new KernelError(`${call.kernel}: this kernel target was disposed. Load another one (\`loadKernelTarget\` or \`useBackend\`).`);
+    checkCall(call);
     const memory = this.#allocator.memory, kernel = kernelNumber(call.kernel), at = this.#control + CONTROL.call;
     const inside = (buffer: KernelBuffer): boolean => buffer.buffer === memory.buffer;
     // Offsets of views are read now: growing the memory detaches them.

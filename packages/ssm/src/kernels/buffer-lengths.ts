@@ -1,0 +1,91 @@
+import { KernelError } from '../errors/index.ts';
+import { SIGNATURES } from './signatures.ts';
+import type { KernelName } from './signatures.ts';
+import type { KernelCall } from './target.ts';
+
+type Lengths = { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
+
+function scanLengths([B, L, E, N, groupsB, groupsC, , stateEvery]: readonly number[]) {
+  const matrix = E! * N!, sequence = B! * L! * E!;
+  return {
+    sequence, matrix, channels: E!, state: B! * matrix, control: B! * L!,
+    b: groupsB === 0 ? matrix : B! * L! * groupsB! * N!,
+    c: groupsC === 0 ? matrix : B! * L! * groupsC! * N!,
+    states: stateEvery === 0 ? 0 : B! * Math.ceil(L! / stateEvery!) * matrix,
+  };
+}
+
+/** Elements of every buffer of a call, from its integers, in the order of SIGNATURES. */
+const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Lengths>> = {
+  selectiveScanForward: (v) => {
+    const s = scanLengths(v);
+    return { inputs: [s.sequence, s.sequence, s.matrix, s.b, s.c, s.channels, s.sequence, s.channels, s.state, s.control], outputs: [s.sequence, s.state, s.states] };
+  },
+  selectiveScanBackward: (v) => {
+    const s = scanLengths(v);
+    return {
+      inputs: [s.sequence, s.sequence, s.matrix, s.b, s.c, s.channels, s.sequence, s.channels, s.state, s.control, s.sequence, s.state, s.states],
+      outputs: [s.sequence, s.sequence, s.matrix, s.b, s.c, s.channels, s.sequence, s.channels, s.state],
+    };
+  },
+  selectiveScanComplexForward: (v) => {
+    const s = scanLengths(v);
+    return {
+      inputs: [s.sequence, s.sequence, s.matrix, s.matrix, s.b, s.b, s.c, s.c, s.channels, s.sequence, s.channels, s.state, s.state, s.control],
+      outputs: [s.sequence, s.state, s.state, s.states, s.states],
+    };
+  },
+  selectiveScanComplexBackward: (v) => {
+    const s = scanLengths(v);
+    return {
+      inputs: [s.sequence, s.sequence, s.matrix, s.matrix, s.b, s.b, s.c, s.c, s.channels, s.sequence, s.channels, s.state, s.state, s.control, s.sequence, s.state, s.state, s.states, s.states],
+      outputs: [s.sequence, s.sequence, s.matrix, s.matrix, s.b, s.b, s.c, s.c, s.channels, s.sequence, s.channels, s.state, s.state],
+    };
+  },
+  causalConv1dForward: ([B, L, E, W]) => ({ inputs: [B! * L! * E!, E! * W!, E!, B! * (W! - 1) * E!, B! * L!], outputs: [B! * L! * E!, B! * (W! - 1) * E!] }),
+  causalConv1dBackward: ([B, L, E, W]) => {
+    const sequence = B! * L! * E!, tail = B! * (W! - 1) * E!;
+    return { inputs: [sequence, E! * W!, E!, tail, B! * L!, sequence, tail], outputs: [sequence, E! * W!, E!, tail] };
+  },
+  rmsNormForward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!], outputs: [R! * D!] }),
+  rmsNormBackward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!, R! * D!], outputs: [R! * D!, D!, R! * D!, D!] }),
+  nonlinearScanForward: ([B, L, H, P, kind]) => {
+    const E = H! * P!, K = kind === 0 ? 4 : 3;
+    return { inputs: [B! * L! * K * E, H! * P! * K * P!, K * E, B! * E, B! * E, B! * L!], outputs: [B! * L! * E, B! * E, B! * E] };
+  },
+  nonlinearScanBackward: ([B, L, H, P, kind]) => {
+    const E = H! * P!, K = kind === 0 ? 4 : 3, matrix = H! * P! * K * P!;
+    return {
+      inputs: [B! * L! * K * E, matrix, K * E, B! * E, B! * E, B! * L!, B! * L! * E, B! * E, B! * E],
+      outputs: [B! * L! * K * E, matrix, K * E, B! * E, B! * E],
+    };
+  },
+  sumOfSquares: ([n]) => ({ inputs: [n!], outputs: [1] }),
+  adamW: ([n]) => ({ inputs: [n!, n!, n!, n!], outputs: [n!, n!, n!] }),
+};
+
+/** Elements of every buffer of a kernel, from the call's integers. */
+export const bufferLengths = (kernel: KernelName, integers: readonly number[]): Lengths => LENGTHS[kernel](integers);
+
+/** Throws where a buffer has another length than the call's integers say, or a required one is null: C would read past its end. */
+export function checkCall(call: KernelCall): void {
+  const name = call.kernel as KernelName;
+  if (!(name in LENGTHS)) return; // a ceiling
+  const signature = SIGNATURES[name];
+  if (call.integers.length !== signature.integers.length || call.integers.some((value) => !Number.isInteger(value) || value < 0 || value >= 2 ** 31)) {
+    throw new KernelError(`${name}: integers are [${call.integers.join(', ')}], expected ${signature.integers.join(', ')}, each an integer from 0 to 2^31 - 1. This is a bug of the calling op.`);
+  }
+  const lengths = LENGTHS[name](call.integers);
+  for (const side of ['inputs', 'outputs'] as const) {
+    const buffers = call[side], words: readonly string[] = signature[side];
+    if (buffers.length !== words.length) throw new KernelError(`${name}: got ${buffers.length} ${side}, expected ${words.length}. This is a bug of the calling op.`);
+    words.forEach((word, i) => {
+      const buffer = buffers[i];
+      if (buffer === null || buffer === undefined) {
+        if (!word.includes('?')) throw new KernelError(`${name}: ${word} is missing. This is a bug of the calling op.`);
+      } else if (buffer.length !== lengths[side][i]) {
+        throw new KernelError(`${name}: ${word} has ${buffer.length} elements, expected ${lengths[side][i]}. This is a bug of the calling op.`);
+      }
+    });
+  }
+}
