@@ -10,8 +10,8 @@ const BYTES = { F32: 4, F64: 8, I64: 8, I32: 4 } as const;
 interface HeaderEntry { dtype: keyof typeof BYTES; shape: number[]; data_offsets: [number, number] }
 
 function decode(bytes: Uint8Array, dtype: keyof typeof BYTES): Float32Array | Float64Array {
-  // A copy, because the data of a safetensors file need not lie on multiples of its element size.
-  const { buffer } = bytes.slice();
+  // A copy, because the data need not lie on multiples of the element size (and not `slice`, which a Buffer of Node answers with a view).
+  const { buffer } = new Uint8Array(bytes);
   if (dtype === 'F32') return new Float32Array(buffer);
   if (dtype === 'F64') return new Float64Array(buffer);
   if (dtype === 'I32') return Float64Array.from(new Int32Array(buffer));

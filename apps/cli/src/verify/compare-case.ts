@@ -1,0 +1,35 @@
+import { boundFor, tensorError } from '@mamba360/testing';
+import type { GoldenCase, TensorKind } from '@mamba360/testing';
+import type { VerifyCase, VerifyTensor } from './report.ts';
+
+/** Outputs of a case by their golden names, in the golden axis order, complex ones with re and im side by side. */
+export type CaseOutputs = Readonly<Record<string, ArrayLike<number>>>;
+
+const kindOf = (name: string): TensorKind => (name.startsWith('grad_') ? 'gradient' : /state/.test(name) ? 'state' : 'output');
+
+function compareTensor(golden: GoldenCase, name: string, actual: ArrayLike<number> | undefined): VerifyTensor {
+  const { values: expected } = golden.value(name);
+  const bound = boundFor(kindOf(name), golden.gap(name));
+  if (!actual) throw new Error(`this family's adapter computes no tensor ${name}`);
+  if (actual.length !== expected.length) throw new Error(`tensor ${name} has ${actual.length} values, expected ${expected.length}`);
+  const { absolute, relative } = tensorError(actual, expected);
+  const suggestion = golden.description.tolerance?.f32;
+  const largest = Array.from(expected).reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0);
+  return { name, absolute, relative, bound, suggested: suggestion ? absolute <= suggestion.atol + suggestion.rtol * largest : null };
+}
+
+/** How far a tensor is on the way to its bound; not a number counts as beyond it. */
+const ratio = (tensor: VerifyTensor): number => (Number.isNaN(tensor.relative) ? Infinity : tensor.relative / tensor.bound);
+
+/** Compares every output the case describes. A case that describes none cannot pass. */
+export function compareCase(golden: GoldenCase, backend: string, outputs: CaseOutputs): VerifyCase {
+  const { family, case: name } = golden.description;
+  const tensors = Object.keys(golden.description.outputs).map((output) => compareTensor(golden, output, outputs[output]));
+  if (tensors.length === 0) throw new Error('the case describes no outputs');
+  const worst = tensors.reduce((most, tensor) => (ratio(tensor) > ratio(most) ? tensor : most));
+  return {
+    family, case: name, backend, status: tensors.every((tensor) => ratio(tensor) <= 1) ? 'pass' : 'fail',
+    worst: { tensor: worst.name, error: Number.isNaN(worst.relative) ? null : worst.relative }, tensors,
+  };
+}
+
