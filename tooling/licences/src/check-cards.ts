@@ -57,7 +57,7 @@ function* weightProblems(card: ModelCard, cardFile: string, tree: Tree, describe
     if (!tree.files.includes(path)) yield `names ${file}, which is not there`;
     else if (tree.bytes(path) !== bytes) yield `says ${file} has ${bytes} bytes, and it has ${tree.bytes(path)}`;
   }
-  if (card.class === 'amber' && !tree.files.some((path) => posix.dirname(path) === folder && /^LICENSE/.test(posix.basename(path)))) {
+  if (card.class === 'amber' && !tree.files.some((path) => posix.dirname(path) === folder && posix.basename(path).startsWith('LICENSE'))) {
     yield 'is amber, so the text of its licence must lie beside it as LICENSE';
   }
 }

@@ -18,6 +18,7 @@ const library = {
 const good: Record<string, string> = {
   'packages/ssm/package.json': JSON.stringify(library),
   'packages/ssm/README.md': '# ssm',
+  'packages/ssm/LICENSE': 'Apache',
   'packages/ssm/tsconfig.json': '{}',
   'packages/ssm/tsconfig.build.json': '{"references":[]}',
   'packages/ssm/tsconfig.test.json': '{"references":[{"path":"./tsconfig.build.json"}]}',
@@ -27,6 +28,7 @@ const good: Record<string, string> = {
   'packages/ssm/src/math/hippo.ts': 'export const one = 1;\n',
   'packages/audio/package.json': JSON.stringify({ ...library, name: '@mamba360/audio', dependencies: { '@mamba360/ssm': 'workspace:*' } }),
   'packages/audio/README.md': '# audio',
+  'packages/audio/LICENSE': 'Apache',
   'packages/audio/tsconfig.json': '{}',
   'packages/audio/tsconfig.build.json': '{"references":[{"path":"../../packages/ssm/tsconfig.build.json"}]}',
   'packages/audio/tsconfig.test.json': '{"references":[{"path":"./tsconfig.build.json"},{"path":"../../packages/ssm/tsconfig.build.json"}]}',

@@ -60,6 +60,6 @@ function* publishing({ private: hidden, description, sideEffects, engines, files
 
 function missingFiles({ folder, group }: Member, { files }: Workspace): string[] {
   const build = WITHOUT_BUILD.has(folder) ? [] : ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.test.json'];
-  const wanted = ['README.md', ...build, ...(group === 'packages' ? ['src/index.ts'] : [])];
+  const wanted = ['README.md', ...build, ...(group === 'packages' ? ['LICENSE', 'src/index.ts'] : [])];
   return wanted.filter((path) => !files.includes(`${folder}/${path}`));
 }
