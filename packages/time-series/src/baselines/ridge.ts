@@ -5,8 +5,8 @@ export interface RidgeOptions {
   /** Rows of context. */
   readonly inputSize: number;
   readonly horizon: number;
-  /** Penalty relative to the mean of the diagonal of X'X, at least 0. Default: 1e-3. */
-  readonly penalty?: number;
+  /** Penalty relative to the mean of the diagonal of X'X, at least 0; `auto` picks it on the newest fifth of the windows. Default: 1e-3. */
+  readonly penalty?: number | 'auto';
   /** Windows used at most, spread evenly over the rows. Default: 20,000. */
   readonly maximumWindows?: number;
 }
@@ -29,7 +29,7 @@ export interface Ridge {
  * Windows with a missing target are left out; missing values in the context are carried forward.
  */
 export function fitRidge(series: readonly ArrayLike<number>[], options: RidgeOptions): Ridge {
-  const { inputSize, horizon, penalty = 1e-3, maximumWindows = 20_000 } = options;
+  const { inputSize, horizon, maximumWindows = 20_000 } = options;
   const length = inputSize + horizon;
   const total = series.reduce((sum, values) => sum + Math.max(0, values.length - length + 1), 0);
   if (total === 0) {
@@ -37,26 +37,64 @@ export function fitRidge(series: readonly ArrayLike<number>[], options: RidgeOpt
     throw new DataError(`fitRidge: got ${longest} rows, expected at least ${length} (input size ${inputSize} + horizon ${horizon}). Give more rows, or a smaller input size.`);
   }
   const stride = Math.max(1, Math.floor(total / maximumWindows));
-  const gram = new Float64Array(inputSize * inputSize);
-  const moment = new Float64Array(inputSize * horizon);
-  const window = new Float64Array(length);
+  const penalty = options.penalty === 'auto' ? choosePenalty(series, inputSize, horizon, stride) : options.penalty ?? 1e-3;
+  const weights = solve(gather(series, inputSize, horizon, stride, [0, 1]), penalty, inputSize, horizon);
+  return { inputSize, horizon, weights, forecast: (history, steps = horizon) => roll(history, steps, inputSize, horizon, weights) };
+}
+
+const PENALTIES = [1e-4, 1e-3, 1e-2, 1e-1, 1];
+
+interface Normal { readonly gram: Float64Array; readonly moment: Float64Array; readonly square: number; readonly count: number }
+
+/** Fit on the older windows, score on the newer ones: |Y - X W|^2 = |Y|^2 - 2 <W, X'Y> + <W, X'X W>, so no window is visited again. */
+function choosePenalty(series: readonly ArrayLike<number>[], inputSize: number, horizon: number, stride: number): number {
+  const older = gather(series, inputSize, horizon, stride, [0, 0.8]), newer = gather(series, inputSize, horizon, stride, [0.8, 1]);
+  if (older.count < 2 || newer.count < 1) return 1e-1;
+  let best = 1e-1, bestError = Number.POSITIVE_INFINITY;
+  for (const penalty of PENALTIES) {
+    const weights = solve(older, penalty, inputSize, horizon);
+    let error = newer.square;
+    for (let row = 0; row < inputSize; row++) {
+      for (let step = 0; step < horizon; step++) {
+        let product = 0;
+        for (let other = 0; other < inputSize; other++) product += newer.gram[Math.min(row, other) * inputSize + Math.max(row, other)] * weights[other * horizon + step];
+        error += weights[row * horizon + step] * (product - 2 * newer.moment[row * horizon + step]);
+      }
+    }
+    if (error < bestError) [best, bestError] = [penalty, error];
+  }
+  return best;
+}
+
+/** Normal equations over the windows whose place in their series lies in the share [from, to). */
+function gather(series: readonly ArrayLike<number>[], inputSize: number, horizon: number, stride: number, [from, to]: readonly [number, number]): Normal {
+  const length = inputSize + horizon;
+  const gram = new Float64Array(inputSize * inputSize), moment = new Float64Array(inputSize * horizon), window = new Float64Array(length);
+  let square = 0, count = 0;
   for (const values of series) {
     const filled = completeWindow(values);
-    for (let start = 0; start + length <= values.length; start += stride) {
-      if (!targetsKnown(values, start + inputSize, horizon)) continue;
+    const places = values.length - length + 1;
+    for (let start = 0; start < places; start += stride) {
+      if (start < from * places || start >= to * places || !targetsKnown(values, start + inputSize, horizon)) continue;
       let mean = 0;
       for (let row = 0; row < inputSize; row++) mean += filled[start + row] / inputSize;
       for (let row = 0; row < length; row++) window[row] = filled[start + row] - mean;
       accumulate(gram, moment, window, inputSize, horizon);
+      for (let step = inputSize; step < length; step++) square += window[step] ** 2;
+      count++;
     }
   }
+  return { gram, moment, square, count };
+}
+
+function solve(normal: Normal, penalty: number, inputSize: number, horizon: number): Float64Array {
+  const gram = normal.gram.slice();
   let trace = 0;
   for (let row = 0; row < inputSize; row++) trace += gram[row * inputSize + row];
   // The mean is removed, so X'X is singular along the constant vector: a penalty of 0 would not solve.
   const added = Math.max(penalty, 1e-9) * (trace / inputSize || 1);
   for (let row = 0; row < inputSize; row++) gram[row * inputSize + row] += added;
-  const weights = solveSymmetric(gram, moment, inputSize, horizon);
-  return { inputSize, horizon, weights, forecast: (history, steps = horizon) => roll(history, steps, inputSize, horizon, weights) };
+  return solveSymmetric(gram, normal.moment, inputSize, horizon);
 }
 
 function roll(history: ArrayLike<number>, steps: number, inputSize: number, horizon: number, weights: Float64Array): Float64Array {

@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { ParameterTree } from '@mamba360/ssm/layers';
+import type { Random } from '@mamba360/ssm/random';
 
 /** What a network sees of a batch; every value finite and already normalised. B windows, L input size, C target columns, H horizon. */
 export interface NetworkInput {
@@ -17,12 +18,18 @@ export interface NetworkInput {
 export interface NetworkSizes {
   readonly inputSize: number;
   readonly horizon: number;
-  readonly channels: number;
   readonly pastFeatures: number;
   readonly futureFeatures: number;
   readonly staticSlots: number;
   /** Outputs for each value: the number of quantiles, or 1. */
   readonly outputs: number;
+}
+
+export interface ForwardOptions {
+  /** Dropout on. */
+  readonly training?: boolean;
+  /** Source of dropout. */
+  readonly random?: Random;
 }
 
 /** A forecasting network: a function of normalised windows with named parameters. */
@@ -33,7 +40,7 @@ export interface ForecastNetwork {
   readonly config: object;
   readonly parameters: ParameterTree;
   /** @returns [B, H, C, outputs] in normalised units. The caller disposes it. */
-  forward(input: NetworkInput, options?: { readonly training?: boolean }): Tensor;
+  forward(input: NetworkInput, options?: ForwardOptions): Tensor;
   /**
    * Where the network has a linear path from window to horizon: start it at these weights.
    *

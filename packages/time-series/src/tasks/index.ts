@@ -1,0 +1,10 @@
+export { Backtest, ScoreTable } from './backtest.ts';
+export type { BacktestOptions } from './backtest.ts';
+export { Forecast } from './forecast-result.ts';
+export type { ColumnForecast, SeriesForecast } from './forecast-result.ts';
+export { Forecaster } from './forecaster.ts';
+export type { ForecastOptions, StreamedForecast } from './forecaster.ts';
+export type { CovariateOptions, ForecasterConfig, ForecasterOptions, LossOptions } from './forecaster-options.ts';
+export type { Held } from './partition.ts';
+export type { ScoreRow } from './score.ts';
+export type { EpochRow, ForecasterFitOptions, TrainingRun } from './train.ts';
