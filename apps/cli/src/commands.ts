@@ -14,5 +14,6 @@ export const commands: CommandDef = {
   subCommands: {
     doctor: lazy(() => import('./verbs/doctor.ts')),
     kernels: group('kernels', 'Compiled kernels of this machine', { build: lazy(() => import('./verbs/kernels-build.ts')) }),
+    verify: lazy(() => import('./verbs/verify.ts')),
   },
 };

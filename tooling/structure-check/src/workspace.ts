@@ -65,7 +65,7 @@ export function workspaceOf(files: readonly string[], read: (path: string) => st
   return { files, members, read };
 }
 
-const TEST_FILE = /\.(test|test-d|bench|shared\.test)\.tsx?$|\/(scripts|examples|__golden__|__fixtures__)\//;
+const TEST_FILE = /\.(test|test-d|bench|shared\.test)\.tsx?$|\/(scripts|examples|__golden__|__fixtures__|[\w-]+-test)\//;
 
 /** Sources that are published (or would be): no tests, benchmarks, scripts. */
 export const isLibrarySource = (path: string): boolean => /\/src\/.*\.ts$/.test(path) && !TEST_FILE.test(path);

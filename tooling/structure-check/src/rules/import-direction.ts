@@ -4,7 +4,7 @@ import type { Rule } from '../workspace.ts';
 
 /**
  * What each room of `ssm` may import, beside itself. Written out, not derived from an order, because the rooms form no line:
- * `kernels` and `checkpoints` know no tensors, `training` knows no layer.
+ * `kernels` and `checkpoints` know no tensors, `training` knows layers (their parameters and states) and no model.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   errors: [],
@@ -16,8 +16,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   runtime: ['errors', 'math', 'random', 'kernels', 'checkpoints'],
   backend: ['errors', 'math', 'kernels'],
   ops: ['errors', 'math', 'kernels', 'backend'],
-  training: ['errors', 'math', 'random', 'checkpoints', 'metrics', 'kernels', 'backend', 'ops'],
-  layers: ['errors', 'math', 'random', 'checkpoints', 'kernels', 'backend', 'ops', 'training'],
+  layers: ['errors', 'math', 'random', 'checkpoints', 'kernels', 'backend', 'ops'],
+  training: ['errors', 'math', 'random', 'checkpoints', 'metrics', 'kernels', 'backend', 'ops', 'layers'],
   taxonomy: ['errors'],
   models: ['errors', 'math', 'random', 'checkpoints', 'kernels', 'backend', 'ops', 'layers', 'training', 'runtime', 'taxonomy'],
 };
