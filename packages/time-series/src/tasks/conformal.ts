@@ -48,6 +48,11 @@ export class CalibrationBuilder {
   }
 }
 
+/** Whether there are enough scores for a level: 19 for 95%, 4 for 80%. */
+export function canCalibrate({ count }: Calibration, level: number): boolean {
+  return Math.ceil((count + 1) * level / 100) <= count;
+}
+
 /**
  * Half width of the interval of a level, in window scales: the ceil((n + 1) level)-th smallest of n scores (split conformal prediction).
  *
@@ -58,7 +63,7 @@ export class CalibrationBuilder {
 export function conformalWidth(calibration: Calibration, column: number, step: number, level: number): number {
   const { horizon, count, scores } = calibration;
   const rank = Math.ceil((count + 1) * level / 100);
-  if (rank > count) {
+  if (!canCalibrate(calibration, level)) {
     throw new ConfigError(`level: got ${level}, but only ${count} held-out forecasts calibrate it, expected at least ${Math.ceil(level / (100 - level))}. Ask for a lower level, or give a longer series.`);
   }
   const at = Math.min(step, horizon - 1);

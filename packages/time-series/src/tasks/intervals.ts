@@ -1,7 +1,7 @@
 import { ConfigError } from '@mamba360/ssm/errors';
 import type { WindowPlace } from '../data/windows.ts';
 import { levelToQuantiles } from '../metrics/metric.ts';
-import { CalibrationBuilder, conformalWidth } from './conformal.ts';
+import { CalibrationBuilder, canCalibrate, conformalWidth } from './conformal.ts';
 import type { Calibration } from './conformal.ts';
 import type { ColumnForecast } from './forecast-result.ts';
 import type { ForecasterConfig } from './forecaster-options.ts';
@@ -57,7 +57,9 @@ export function columnForecast(made: WindowForecasts, window: number, column: nu
   const intervals = levels.map(level => {
     levelToQuantiles(level);
     const own = ownLevels(config).includes(level) ? boundsOf(level, config) : undefined;
-    const calibration = calibrations.get(own ? String(level) : 'point');
+    const found = calibrations.get(own ? String(level) : 'point');
+    // Too few held-out forecasts to correct the loss's own interval: it stands as it is.
+    const calibration = own && found && !canCalibrate(found, level) ? undefined : found;
     if (!own && !calibration) {
       const choices = ownLevels(config);
       throw new ConfigError(

@@ -81,7 +81,7 @@ export async function trainNetwork(network: ForecastNetwork, series: readonly Pr
   const before = held && await copyWeights(network);
   const steps = epochs * limited.batchCount(0);
   const fitOptions: FitOptions<TrainingBatch> = {
-    epochs, seed: config.seed, learningRate, weightDecay, schedule: options.schedule ?? { kind: 'cosine', warmupSteps: Math.min(100, Math.ceil(steps / 10)) },
+    epochs, seed: config.seed, learningRate, weightDecay, schedule: options.schedule ?? { kind: 'cosine', warmupSteps: Math.min(100, Math.ceil(steps / 10)), minimum: 0.02 },
     groups: [{ match: 'skip', weightDecay: 0 }],
     ...(options.averageDecay !== undefined && { averageDecay: options.averageDecay }),
     ...(held && { validation: held, earlyStopping: { patience } }),
