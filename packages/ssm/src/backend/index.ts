@@ -1,3 +1,5 @@
+export { GAPS } from './capabilities.ts';
+export type { Gap } from './capabilities.ts';
 export { fillGaps } from './gaps/index.ts';
 export { kernelTargetOf } from './kernel-registry.ts';
 export type { KernelBackendName } from './kernel-registry.ts';
