@@ -17,7 +17,8 @@ export function affine(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (x.shape.at(-1) !== inputs) throw new ShapeError(`affine: x has shape [${x.shape}], expected a last axis of ${inputs}, the inputs of the weight [${weight.shape}] ([outputs, inputs]).`);
   return tf.tidy(() => {
     const rows = tf.reshape(x, [x.size / inputs, inputs]) as Tensor2D;
-    const product = tf.fused.matMul({ a: rows, b: weight as Tensor2D, transposeB: true, ...(bias && { bias }) });
-    return tf.reshape(product, [...x.shape.slice(0, -1), outputs]);
+    const product = tf.matMul(rows, weight as Tensor2D, false, true);
+    // Not tf.fused.matMul: with transposeB, tfjs' wasm backend adds the bias to the first row only and garbage to the others (4.22).
+    return tf.reshape(bias ? tf.add(product, bias) : product, [...x.shape.slice(0, -1), outputs]);
   });
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { BOUNDS, tensorError } from '@mamba360/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../backend/index.ts';
 import { tf } from '../backend/tensorflow.ts';
@@ -20,8 +21,8 @@ describe('Mamba', () => {
     expect(comparisons).toHaveLength(13);
     for (const { name, actual, expected } of comparisons) {
       expect(actual.length, name).toBe(expected.length);
-      const error = Math.max(...actual.map((value, index) => Math.abs(value - expected[index]))) / Math.max(1e-3, ...expected.map(Math.abs));
-      expect(error, name).toBeLessThan(name.startsWith('grad_') ? 1e-4 : 1e-5);
+      const error = tensorError(actual, expected).relative;
+      expect(error, name).toBeLessThan(name.startsWith('grad_') ? BOUNDS.gradient : BOUNDS.output);
     }
   });
 

@@ -1,0 +1,38 @@
+import type { Tensor } from '@tensorflow/tfjs';
+import { tf } from '../../backend/tensorflow.ts';
+import type { SequenceLayer } from '../../layers/index.ts';
+import type { Random } from '../../random/index.ts';
+import { Backbone } from '../backbone.ts';
+import type { GivenBackboneConfig } from '../backbone-config.ts';
+import { mixers } from '../mixers.ts';
+
+/** Something that must obey the state law. */
+export interface LawMember {
+  readonly name: string;
+  create(random: Random): SequenceLayer;
+  /** Random input [1, length, ...]. */
+  input(length: number, random: Random): Tensor;
+  /** Whether a gradient with respect to the input exists; tokens have none. */
+  readonly differentiable: boolean;
+}
+
+const WIDTH = 6;
+
+const numbers = (length: number, random: Random): Tensor => tf.tensor(random.normal(length * WIDTH), [1, length, WIDTH]);
+const tokens = (length: number, random: Random): Tensor => tf.tensor(Int32Array.from({ length }, () => random.integer(11)), [1, length], 'int32');
+
+/** Every registered mixer as a layer, and backbones that put them together. */
+export function lawMembers(): LawMember[] {
+  const layers = mixers().map((entry): LawMember => ({
+    name: entry.name, differentiable: true, input: numbers, create: (random) => entry.create({ ...entry.tiny, dModel: WIDTH }, random),
+  }));
+  const backbone = (name: string, config: GivenBackboneConfig): LawMember => ({
+    name, differentiable: config.vocabSize == null, input: config.vocabSize == null ? numbers : tokens, create: (random) => Backbone.create(config, { random }) as unknown as SequenceLayer,
+  });
+  return [
+    ...layers,
+    backbone('backbone (mamba, mlp)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, dIntermediate: 12, inputSize: WIDTH, outputSize: 3 }),
+    backbone('backbone (lstm, layer norm)', { dModel: 8, nLayer: 2, mixer: 'lstm', rmsNorm: false, inputSize: WIDTH, outputSize: 3 }),
+    backbone('backbone (mamba, tokens)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, vocabSize: 11 }),
+  ];
+}
