@@ -16,3 +16,7 @@ export { tensorError } from './tensor-error.ts';
 export type { TensorError } from './tensor-error.ts';
 export { BOUNDS, boundFor, CENTRAL_DIFFERENCE_BOUND, FLOOR, GAP_FACTOR } from './tolerances.ts';
 export type { TensorKind } from './tolerances.ts';
+export { checkOperation, tensorsOf } from './check-operation.ts';
+export type { NamedArray, NamedArrays, OperationCheck, TensorLibrary } from './check-operation.ts';
+export { kernelVariants, poisonOutputs } from './kernel-variants.ts';
+export type { KernelVariant } from './kernel-variants.ts';
