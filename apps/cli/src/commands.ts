@@ -12,6 +12,8 @@ const group = (name: string, description: string, subCommands: Record<string, ()
 export const commands: CommandDef = {
   meta: { name: 'mamba360', version, description: 'State space models for JavaScript' },
   subCommands: {
+    forecast: lazy(() => import('./time-series/verb.ts')),
+    'time-series': group('time-series', 'Forecasts of time series', { forecast: lazy(() => import('./time-series/verb.ts')) }),
     doctor: lazy(() => import('./verbs/doctor.ts')),
     kernels: group('kernels', 'Compiled kernels of this machine', { build: lazy(() => import('./verbs/kernels-build.ts')) }),
     verify: lazy(() => import('./verbs/verify.ts')),

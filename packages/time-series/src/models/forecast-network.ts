@@ -45,7 +45,8 @@ export interface ForecastNetwork {
    * Where the network has a linear path from window to horizon: start it at these weights.
    *
    * @param weights - [inputSize, horizon], as fitted by `baselines.fitRidge` on mean-removed windows.
+   * @param offsets - added to each output, in normalised units: where its quantile lies around the linear forecast. [horizon, outputs].
    */
-  startFrom?(weights: Float64Array): void;
+  startFrom?(weights: Float64Array, offsets: Float64Array): void;
   dispose(): void;
 }

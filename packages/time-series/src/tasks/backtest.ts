@@ -4,7 +4,7 @@ import type { Table } from '../data/table.ts';
 import type { WindowPlace } from '../data/windows.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { Forecast } from './forecast-result.ts';
-import { formatScores, scoreCuts } from './score.ts';
+import { baselineMethods, formatScores, scoreCuts } from './score.ts';
 import type { BaselineOptions, Cut, ScoreRow } from './score.ts';
 import type { PreparedSeries } from './prepare.ts';
 
@@ -29,6 +29,7 @@ export class Backtest {
   readonly #series: readonly PreparedSeries[];
   readonly #cuts: readonly Cut[];
   readonly #baselines: BaselineOptions;
+  #methods: ReturnType<typeof baselineMethods> | undefined;
 
   constructor(parts: { forecasts: readonly Forecast[]; table: Table; model: string; series: readonly PreparedSeries[]; cuts: readonly Cut[]; baselines: BaselineOptions }) {
     this.forecasts = parts.forecasts;
@@ -42,10 +43,15 @@ export class Backtest {
   /**
    * Score the model, and beside it naive, seasonal naive, drift, window mean and ridge on the same windows.
    *
+   * @param options.target - score one column only. Default: all together.
    * @returns rows with a `toString()` that prints the table; the first row is the model.
    */
-  score(metrics: readonly Metric[]): ScoreTable {
-    return new ScoreTable(scoreCuts(this.#model, this.#series, this.#cuts, metrics, this.#baselines), metrics);
+  score(metrics: readonly Metric[], options: { target?: string } = {}): ScoreTable {
+    const column = options.target === undefined ? -1 : this.table.targets.indexOf(options.target);
+    if (options.target !== undefined && column < 0) throw new DataError(`score: got the target "${options.target}", expected one of ${this.table.targets.join(', ')}.`);
+    const cuts = column < 0 ? this.#cuts : this.#cuts.filter(cut => cut.column === column);
+    this.#methods ??= baselineMethods(this.#series, this.#baselines);
+    return new ScoreTable(scoreCuts(this.#model, this.#series, cuts, metrics, this.#methods), metrics);
   }
 }
 

@@ -16,6 +16,9 @@ export interface Calibration {
 /** Order statistics kept: every half percent. */
 export const CALIBRATION_POINTS = 201;
 
+/** Scores that give a 95% interval with one to spare. */
+const FEW = 20;
+
 /** Gathers scores window by window. */
 export class CalibrationBuilder {
   readonly #scores: number[][];
@@ -34,10 +37,11 @@ export class CalibrationBuilder {
 
   /** Undefined where some column and step has no score at all. */
   build(): Calibration | undefined {
-    const count = this.#scores.reduce((least, scores) => Math.min(least, scores.length), Number.POSITIVE_INFINITY);
+    const lists = this.#enough();
+    const count = lists.reduce((least, scores) => Math.min(least, scores.length), Number.POSITIVE_INFINITY);
     if (!(count > 0) || !Number.isFinite(count)) return undefined;
-    const scores = new Float32Array(this.#scores.length * CALIBRATION_POINTS);
-    this.#scores.forEach((list, index) => {
+    const scores = new Float32Array(lists.length * CALIBRATION_POINTS);
+    lists.forEach((list, index) => {
       const sorted = Float64Array.from(list).sort();
       for (let point = 0; point < CALIBRATION_POINTS; point++) {
         // Rounded up: between two kept points the larger score stands, so that coverage is not lost by keeping few.
@@ -45,6 +49,12 @@ export class CalibrationBuilder {
       }
     });
     return { horizon: this.#horizon, columns: this.#columns, count, scores };
+  }
+
+  /** Where a step has few scores of its own, all steps of the column share theirs: one width for the whole horizon. */
+  #enough(): readonly (readonly number[])[] {
+    if (this.#scores.every(scores => scores.length >= FEW)) return this.#scores;
+    return Array.from({ length: this.#columns }, (_, column) => this.#scores.slice(column * this.#horizon, (column + 1) * this.#horizon)).flatMap(steps => steps.map(() => steps.flat()));
   }
 }
 

@@ -1,6 +1,8 @@
 export { Backtest, ScoreTable } from './backtest.ts';
 export type { BacktestOptions } from './backtest.ts';
 export { Forecast } from './forecast-result.ts';
+export { ZeroShotForecaster } from './zero-shot-forecaster.ts';
+export type { ZeroShotForecastOptions } from './zero-shot-forecaster.ts';
 export type { ColumnForecast, SeriesForecast } from './forecast-result.ts';
 export { Forecaster } from './forecaster.ts';
 export type { ForecastOptions, StreamedForecast } from './forecaster.ts';

@@ -27,9 +27,9 @@ export interface BaselineOptions {
 }
 
 /** Scores of the model and of the built-in baselines over the same cuts. */
-export function scoreCuts(model: string, series: readonly PreparedSeries[], cuts: readonly Cut[], metrics: readonly Metric[], options: BaselineOptions): ScoreRow[] {
+export function scoreCuts(model: string, series: readonly PreparedSeries[], cuts: readonly Cut[], metrics: readonly Metric[], methods: Readonly<Record<string, BaselineForecast>>): ScoreRow[] {
   const rows = [scoreMethod(model, series, cuts, metrics, cut => cut.forecast)];
-  for (const [name, method] of Object.entries(baselineMethods(series, options))) {
+  for (const [name, method] of Object.entries(methods)) {
     rows.push(scoreMethod(name, series, cuts, metrics, ({ series: index, column, row, forecast }) => ({
       mean: method(series[index].targets[column].subarray(0, row), forecast.mean.length), intervals: [],
     })));

@@ -6,7 +6,7 @@ import type { BatchSource, CheckpointOptions, FitOptions, OnProgress, Schedule, 
 import { fitRidge } from '../baselines/ridge.ts';
 import type { WindowPlace } from '../data/windows.ts';
 import type { ForecastNetwork } from '../models/forecast-network.ts';
-import { makeTrainingBatch } from './batch.ts';
+import { makeTrainingBatch, normaliseWindow } from './batch.ts';
 import type { TrainingBatch } from './batch.ts';
 import type { ForecasterConfig } from './forecaster-options.ts';
 import { forecastLoss } from './loss.ts';
@@ -64,7 +64,7 @@ export async function trainNetwork(network: ForecastNetwork, series: readonly Pr
   const started = performance.now();
   const training = usable(series, parts.training, config), validation = spread(usable(series, parts.validation, config), MOST_VALIDATION_WINDOWS);
   if (training.length === 0) throw new DataError('fit: no training window holds a known value to forecast. Fill the missing values, or give more rows.');
-  if ((options.start ?? 'ridge') === 'ridge' && network.startFrom) startFromRidge(network, series, parts, config);
+  if ((options.start ?? 'ridge') === 'ridge' && network.startFrom) startFromRidge(network, series, training, parts, config);
   const task: Trainable<TrainingBatch> = {
     parameters: network.parameters, config: { ...config, network: network.config },
     loss: ({ input, target, weight }, { training: on, random }) => {
@@ -112,9 +112,34 @@ function spread<T>(items: readonly T[], most: number): readonly T[] {
   return Array.from({ length: most }, (_, index) => items[Math.floor((index + 0.5) * items.length / most)]);
 }
 
-function startFromRidge(network: ForecastNetwork, series: readonly PreparedSeries[], parts: Partition, config: ForecasterConfig): void {
-  const training = series.flatMap((one, index) => one.targets.map((column, c) => column.subarray(0, parts.trainEnd[index]).map(value => value / one.scales[c])));
-  network.startFrom?.(fitRidge(training, { inputSize: config.inputSize, horizon: config.horizon, penalty: 'auto' }).weights);
+/** Most windows whose residuals place the quantiles at the start. */
+const MOST_RESIDUAL_WINDOWS = 2000;
+
+function startFromRidge(network: ForecastNetwork, series: readonly PreparedSeries[], training: readonly WindowPlace[], parts: Partition, config: ForecasterConfig): void {
+  const { inputSize, horizon, quantiles } = config;
+  const rows = series.flatMap((one, index) => one.targets.map((column, c) => column.subarray(0, parts.trainEnd[index]).map(value => value / one.scales[c])));
+  const ridge = fitRidge(rows, { inputSize, horizon, penalty: 'auto' });
+  const outputs = Math.max(1, quantiles.length);
+  const residuals: number[][] = Array.from({ length: horizon }, () => []);
+  const window = new Float32Array(inputSize);
+  for (const { series: index, start } of spread(training, MOST_RESIDUAL_WINDOWS)) {
+    series[index].targets.forEach((column, c) => {
+      const { scale } = normaliseWindow(column, start, inputSize, 0.01 * series[index].scales[c], window, 0, 1);
+      const made = ridge.forecast(column.subarray(start, start + inputSize));
+      made.forEach((value, step) => {
+        const residual = (column[start + inputSize + step] - value) / scale;
+        if (Number.isFinite(residual)) residuals[step].push(residual);
+      });
+    });
+  }
+  const offsets = new Float64Array(horizon * outputs);
+  if (quantiles.length > 0) {
+    residuals.forEach((list, step) => {
+      const sorted = Float64Array.from(list).sort();
+      quantiles.forEach((level, output) => { offsets[step * outputs + output] = sorted.length === 0 ? 0 : sorted[Math.min(sorted.length - 1, Math.floor(level * sorted.length))]; });
+    });
+  }
+  network.startFrom?.(ridge.weights, offsets);
 }
 
 async function copyWeights(network: ForecastNetwork): Promise<Map<string, Float32Array>> {

@@ -70,7 +70,7 @@ export class PatchNetwork implements ForecastNetwork {
     });
   }
 
-  startFrom(weights: Float64Array): void {
+  startFrom(weights: Float64Array, offsets: Float64Array): void {
     if (!this.#skip) return;
     const { inputSize, horizon, outputs } = this.sizes;
     const values = new Float32Array(horizon * outputs * inputSize); // [H outputs, L], as Linear keeps it
@@ -80,6 +80,7 @@ export class PatchNetwork implements ForecastNetwork {
       }
     }
     setValues(this.#skip.parameters.weight, values);
+    setValues(this.#skip.parameters.bias, Float32Array.from(offsets));
   }
 
   dispose(): void {
