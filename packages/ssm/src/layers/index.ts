@@ -8,6 +8,7 @@ export { loadState, modelHash, saveState, STATE_FORMAT_VERSION } from './state-f
 export type { StateOwner } from './state-file.ts';
 export { assignParameters, createParameters, disposeParameters, namedParameters, parameterMemory, setValues, storeParameters } from './parameters.ts';
 export type { ParameterSpec, ParameterSpecs, ParameterTree, Parameters, WeightArray, WeightReport, WeightSource } from './parameters.ts';
+export * as kerasLayers from './keras/index.ts';
 export { affine } from './affine.ts';
 export { Mamba } from './mamba.ts';
 export type { MambaState } from './mamba.ts';

@@ -1,0 +1,66 @@
+import { tf } from '../../backend/tensorflow.ts';
+import { Gru, gruParameters } from '../gru.ts';
+import { Lstm, lstmParameters } from '../lstm.ts';
+import { mambaConfig } from '../mamba-config.ts';
+import type { MambaConfig } from '../mamba-config.ts';
+import { mambaParameters } from '../mamba-parameters.ts';
+import { Mamba } from '../mamba.ts';
+import { recurrentConfig } from '../recurrent-config.ts';
+import type { SequenceLayer } from '../sequence-layer.ts';
+import { SequenceTwin } from './sequence-twin.ts';
+import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
+
+export type MambaTwinArgs = SequenceTwinArgs & Partial<Omit<MambaConfig, 'dModel'>>;
+export type RecurrentTwinArgs = SequenceTwinArgs & { heads?: number };
+
+/** `Mamba` as a `tf.layers.Layer`. */
+export class MambaTwin extends SequenceTwin<Partial<Omit<MambaConfig, 'dModel'>>> {
+  static readonly className = 'Mamba360Mamba';
+  readonly family: TwinFamily<Partial<Omit<MambaConfig, 'dModel'>>> = {
+    kind: 'mamba', stateNames: ['convolution', 'ssm'], ownProjection: false,
+    keys: ['dState', 'dConv', 'expand', 'dtRank', 'dtMin', 'dtMax', 'dtInit', 'dtScale', 'dtInitFloor', 'convBias', 'bias'],
+    specs: (_width, units, options) => mambaParameters(mambaConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Mamba({ ...options, dModel: units }, parameters) as unknown as SequenceLayer,
+  };
+}
+
+/** `Lstm` as a `tf.layers.Layer`. */
+export class LstmTwin extends SequenceTwin<{ heads?: number }> {
+  static readonly className = 'Mamba360Lstm';
+  readonly family: TwinFamily<{ heads?: number }> = {
+    kind: 'lstm', stateNames: ['hidden', 'cell'], ownProjection: true, keys: ['heads'],
+    specs: (dModel, units, options) => lstmParameters(recurrentConfig('lstm', { ...options, dModel, units, projection: false })),
+    create: (dModel, units, options, parameters) => new Lstm({ ...options, dModel, units, projection: false }, parameters) as unknown as SequenceLayer,
+  };
+}
+
+/** `Gru` as a `tf.layers.Layer`. */
+export class GruTwin extends SequenceTwin<{ heads?: number }> {
+  static readonly className = 'Mamba360Gru';
+  readonly family: TwinFamily<{ heads?: number }> = {
+    kind: 'gru', stateNames: ['hidden'], ownProjection: true, keys: ['heads'],
+    specs: (dModel, units, options) => gruParameters(recurrentConfig('gru', { ...options, dModel, units, projection: false })),
+    create: (dModel, units, options, parameters) => new Gru({ ...options, dModel, units, projection: false }, parameters) as unknown as SequenceLayer,
+  };
+}
+
+/**
+ * Mamba for `tf.sequential` and the functional API, where `tf.layers.lstm` stood.
+ *
+ * @param args.units - Width of the output. An input of another width is projected first.
+ * @param args.returnState - Gives `[output, convolution, ssm]`, which `apply(x, { initialState: [convolution, ssm] })` takes.
+ * @example
+ * const model = tf.sequential({ layers: [layers.mamba({ units: 32, inputShape: [null, 8] }), tf.layers.dense({ units: 1 })] });
+ */
+export const mamba = (args: MambaTwinArgs): MambaTwin => new MambaTwin(args);
+
+/** The fused LSTM in the same form; state `[hidden, cell]`. Gates are sigmoid and tanh (`tf.layers.lstm` defaults to a hard sigmoid). */
+export const lstm = (args: RecurrentTwinArgs): LstmTwin => new LstmTwin(args);
+
+/** The fused GRU (reset after the product) in the same form; state `[hidden]`. */
+export const gru = (args: RecurrentTwinArgs): GruTwin => new GruTwin(args);
+
+/** Lets `tf.loadLayersModel` read models that contain these layers. May be called any number of times. */
+export function register(): void {
+  for (const twin of [MambaTwin, LstmTwin, GruTwin]) tf.serialization.registerClass(twin as never);
+}
