@@ -1,1 +1,2 @@
-export {};
+export { accuracy, crossEntropy } from './classification.ts';
+export { meanAbsoluteError, meanSquaredError, rootMeanSquaredError } from './regression.ts';

@@ -7,6 +7,7 @@ import { float32Values, readSafetensors } from '../checkpoints/index.ts';
 import { ConfigError, ShapeError } from '../errors/index.ts';
 import { namedParameters, storeParameters } from '../layers/index.ts';
 import { Backbone, mixers, oursToOfficial } from './index.ts';
+import type { GivenBackboneConfig } from './index.ts';
 import { runBackboneGolden } from './golden-backbone.ts';
 import { Random } from '../random/index.ts';
 
@@ -61,7 +62,7 @@ describe('Backbone', () => {
 
   it('scales residual projections by depth and starts embeddings at .02', () => {
     using model = Backbone.create({ dModel: 64, nLayer: 4, dIntermediate: 96, vocabSize: 200 }, { seed: 1 });
-    const values = new Map(namedParameters(model.parameters).map(([name, variable]) => [name, variable.dataSync()]));
+    const values = new Map(namedParameters(model.parameters).map(([name, variable]) => [name, variable.dataSync<'float32'>()]));
     const largest = (name: string): number => values.get(name)!.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     expect(largest('layers.2.mixer.out_proj.weight')).toBeCloseTo(1 / Math.sqrt(128) / Math.sqrt(8), 3);
     expect(largest('layers.3.mlp.fc2.weight')).toBeCloseTo(1 / Math.sqrt(96) / Math.sqrt(8), 3);
@@ -102,9 +103,9 @@ describe('Backbone', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it.each<[string, object, string]>([
+  it.each<[string, GivenBackboneConfig, string]>([
     ['an unknown mixer', { preset: 'tiny', mixer: 'lstmm' }, 'expected one of mamba, lstm, gru, identity'], ['an unknown key', { preset: 'tiny', width: 3 }, 'unknown option "width"'],
-    ['an unknown preset', { preset: 'huge' }, 'expected one of tiny, small, medium'], ['tokens and numbers', { preset: 'tiny', vocabSize: 3, inputSize: 2 }, 'tokens or numbers'],
+    ['an unknown preset', { preset: 'huge' as never }, 'expected one of tiny, small, medium'], ['tokens and numbers', { preset: 'tiny', vocabSize: 3, inputSize: 2 }, 'tokens or numbers'],
     ['an unknown mixer option', { preset: 'tiny', ssmCfg: { size: 3 } }, 'unknown option "size"'], ['no width', { nLayer: 1 }, 'dModel is undefined'],
   ])('refuses %s', (_, config, text) => {
     expect(() => Backbone.create(config)).toThrow(ConfigError);

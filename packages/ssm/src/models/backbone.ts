@@ -91,7 +91,7 @@ export class Backbone implements SequenceLayer {
   apply(x: Tensor, options: BackboneOptions = {}): SequenceResult {
     this.#checkInput('apply', x, this.config.vocabSize === null ? 3 : 2);
     if (options.state !== undefined) checkState('Backbone.apply', this.stateSpec(x.shape[0]), options.state);
-    const { state, random, ...forBlocks } = options;
+    const { state, random: _random, ...forBlocks } = options;
     const layers: { [index: string]: State } = {};
     return tf.tidy(() => {
       let hidden = this.#encode(x);

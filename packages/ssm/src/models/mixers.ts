@@ -37,18 +37,18 @@ const CONSTANT: LayerCapabilities = { state: 'constant', causal: true, runtime: 
 
 registerMixer({
   name: 'mamba', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3 },
-  create: (config, random) => Mamba.create(config as { dModel: number } & Partial<MambaConfig>, { random }) as unknown as SequenceLayer,
+  create: (config, random) => Mamba.create(config as { dModel: number } & Partial<MambaConfig>, { random }),
 });
 registerMixer({
   name: 'lstm', capabilities: CONSTANT, tiny: {},
-  create: (config, random) => Lstm.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }) as unknown as SequenceLayer,
+  create: (config, random) => Lstm.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }),
 });
 registerMixer({
   name: 'gru', capabilities: CONSTANT, tiny: { heads: 2 },
-  create: (config, random) => Gru.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }) as unknown as SequenceLayer,
+  create: (config, random) => Gru.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }),
 });
 registerMixer({
   name: 'identity', capabilities: CONSTANT, tiny: {},
   // The control takes the options of the mixer it replaces and uses none of them: one word changes, nothing else.
-  create: ({ dModel }) => new Identity({ dModel }) as unknown as SequenceLayer,
+  create: ({ dModel }) => new Identity({ dModel }),
 });

@@ -41,7 +41,7 @@ export class CheckpointStore<Counters extends { readonly step: number }> {
     const { join } = await import('node:path');
     await mkdir(this.folder, { recursive: true });
     await removeLeftovers(this.folder);
-    const names = (await this.#names()).reverse();
+    const names = (await this.#names()).toReversed();
     for (const name of names) {
       const path = join(this.folder, name);
       try {

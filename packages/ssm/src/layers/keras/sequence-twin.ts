@@ -50,7 +50,7 @@ type LayerConfig = ConstructorParameters<typeof layers.Layer>[0];
 const SHARED = ['units', 'returnSequences', 'returnState', 'stateful', 'seed'];
 const OF_TFJS = ['name', 'trainable', 'inputShape', 'batchInputShape', 'batchSize', 'dtype', 'weights', 'inputDType', 'customObjects'];
 
-const toList = <T>(value: T | T[] | null | undefined): T[] => (value == null ? [] : Array.isArray(value) ? value : [value]);
+const toList = <T>(value: T | T[] | null | undefined): T[] => (value === null || value === undefined ? [] : Array.isArray(value) ? value : [value]);
 
 /**
  * A sequence layer as a `tf.layers.Layer`: drop-in for `tf.layers.lstm` in `tf.sequential` and the functional API, with masks, symbolic `initialState`,
@@ -84,9 +84,9 @@ export abstract class SequenceTwin<Options extends object> extends tf.layers.Lay
 
   override build(inputShape: Shape | Shape[]): void {
     const shape = firstShape(inputShape);
-    const width = shape.at(-1);
-    if (width == null) throw new ConfigError(`${this.name}: the input has shape [${shape.map(String)}], expected a known last axis. Give inputShape: [length or null, width].`);
-    if (this.stateful && shape[0] == null) throw new ConfigError(`${this.name}: stateful is true, but the batch size is unknown. Give batchInputShape: [batch, length or null, width].`);
+    const width = shape.at(-1) ?? null;
+    if (width === null) throw new ConfigError(`${this.name}: the input has shape [${shape.map(String)}], expected a known last axis. Give inputShape: [length or null, width].`);
+    if (this.stateful && (shape[0] ?? null) === null) throw new ConfigError(`${this.name}: stateful is true, but the batch size is unknown. Give batchInputShape: [batch, length or null, width].`);
     this.inputSpec = [new tf.InputSpec({ ndim: 3, axes: { [-1]: width } })];
     const random = Random.fromSeed(this.#given.seed ?? 0).split(this.name);
     const own = this.#options();

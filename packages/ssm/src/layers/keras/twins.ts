@@ -6,7 +6,6 @@ import type { MambaConfig } from '../mamba-config.ts';
 import { mambaParameters } from '../mamba-parameters.ts';
 import { Mamba } from '../mamba.ts';
 import { recurrentConfig } from '../recurrent-config.ts';
-import type { SequenceLayer } from '../sequence-layer.ts';
 import { SequenceTwin } from './sequence-twin.ts';
 import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
@@ -20,7 +19,7 @@ export class MambaTwin extends SequenceTwin<Partial<Omit<MambaConfig, 'dModel'>>
     kind: 'mamba', stateNames: ['convolution', 'ssm'], ownProjection: false,
     keys: ['dState', 'dConv', 'expand', 'dtRank', 'dtMin', 'dtMax', 'dtInit', 'dtScale', 'dtInitFloor', 'convBias', 'bias'],
     specs: (_width, units, options) => mambaParameters(mambaConfig({ ...options, dModel: units })),
-    create: (_width, units, options, parameters) => new Mamba({ ...options, dModel: units }, parameters) as unknown as SequenceLayer,
+    create: (_width, units, options, parameters) => new Mamba({ ...options, dModel: units }, parameters),
   };
 }
 
@@ -30,7 +29,7 @@ export class LstmTwin extends SequenceTwin<{ heads?: number }> {
   readonly family: TwinFamily<{ heads?: number }> = {
     kind: 'lstm', stateNames: ['hidden', 'cell'], ownProjection: true, keys: ['heads'],
     specs: (dModel, units, options) => lstmParameters(recurrentConfig('lstm', { ...options, dModel, units, projection: false })),
-    create: (dModel, units, options, parameters) => new Lstm({ ...options, dModel, units, projection: false }, parameters) as unknown as SequenceLayer,
+    create: (dModel, units, options, parameters) => new Lstm({ ...options, dModel, units, projection: false }, parameters),
   };
 }
 
@@ -40,7 +39,7 @@ export class GruTwin extends SequenceTwin<{ heads?: number }> {
   readonly family: TwinFamily<{ heads?: number }> = {
     kind: 'gru', stateNames: ['hidden'], ownProjection: true, keys: ['heads'],
     specs: (dModel, units, options) => gruParameters(recurrentConfig('gru', { ...options, dModel, units, projection: false })),
-    create: (dModel, units, options, parameters) => new Gru({ ...options, dModel, units, projection: false }, parameters) as unknown as SequenceLayer,
+    create: (dModel, units, options, parameters) => new Gru({ ...options, dModel, units, projection: false }, parameters),
   };
 }
 

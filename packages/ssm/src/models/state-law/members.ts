@@ -26,9 +26,10 @@ export function lawMembers(): LawMember[] {
   const layers = mixers().map((entry): LawMember => ({
     name: entry.name, differentiable: true, input: numbers, create: (random) => entry.create({ ...entry.tiny, dModel: WIDTH }, random),
   }));
-  const backbone = (name: string, config: GivenBackboneConfig): LawMember => ({
-    name, differentiable: config.vocabSize == null, input: config.vocabSize == null ? numbers : tokens, create: (random) => Backbone.create(config, { random }) as unknown as SequenceLayer,
-  });
+  const backbone = (name: string, config: GivenBackboneConfig): LawMember => {
+    const isText = config.vocabSize !== undefined;
+    return { name, differentiable: !isText, input: isText ? tokens : numbers, create: (random) => Backbone.create(config, { random }) };
+  };
   return [
     ...layers,
     backbone('backbone (mamba, mlp)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, dIntermediate: 12, inputSize: WIDTH, outputSize: 3 }),
