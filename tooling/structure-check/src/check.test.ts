@@ -11,7 +11,7 @@ const library = {
   engines: { node: '>=20.19' },
   files: ['dist', 'src', 'README.md', 'CHANGELOG.md', 'LICENSE'],
   exports: { '.': { '@mamba360/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
-  scripts: { build: 'tsc -b tsconfig.build.json', typecheck: 'tsc -b', test: 'vitest run', check: 'publint' },
+  scripts: { build: 'tsc -b tsconfig.build.json', test: 'vitest run', check: 'publint' },
 };
 
 /** A workspace of one core and one domain package that breaks no rule. */

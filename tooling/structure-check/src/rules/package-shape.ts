@@ -5,7 +5,7 @@ const PUBLISHED_FILES = ['dist', 'src', 'README.md', 'CHANGELOG.md', 'LICENSE'];
 const EXACT = /^\d+\.\d+\.\d+(-[\w.-]+)?$/;
 
 /** Members without TypeScript of their own. */
-const WITHOUT_BUILD = new Set(['tooling/tsconfig', 'tooling/bootstrap']);
+const PLAIN = new Set(['tooling/tsconfig', 'tooling/bootstrap']);
 
 /** Every member has the same files, fields and scripts; nothing runs at install time; versions are exact. */
 export const packageShape: Rule = {
@@ -27,8 +27,8 @@ function* identity({ folder, group, manifest }: Member): Iterable<string> {
   if (manifest.license !== 'Apache-2.0') yield `license is ${manifest.license}, expected Apache-2.0`;
   if (manifest.type !== 'module') yield `type is ${manifest.type}, expected module`;
   if (group !== 'packages' && manifest.private !== true) yield 'private is not true, and only packages/ are published';
-  if (WITHOUT_BUILD.has(folder)) return;
-  for (const script of ['build', 'typecheck', 'test']) if (manifest.scripts?.[script] === undefined) yield `has no script ${JSON.stringify(script)}`;
+  if (folder === 'tooling/tsconfig') return;
+  for (const script of group === 'tooling' ? ['test'] : ['build', 'test']) if (manifest.scripts?.[script] === undefined) yield `has no script ${JSON.stringify(script)}`;
 }
 
 function* installScripts({ scripts = {} }: Manifest): Iterable<string> {
@@ -59,7 +59,7 @@ function* publishing({ private: hidden, description, sideEffects, engines, files
 }
 
 function missingFiles({ folder, group }: Member, { files }: Workspace): string[] {
-  const build = WITHOUT_BUILD.has(folder) ? [] : ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.test.json'];
+  const build = PLAIN.has(folder) ? [] : ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.test.json'];
   const wanted = ['README.md', ...build, ...(group === 'packages' ? ['LICENSE', 'src/index.ts'] : [])];
   return wanted.filter((path) => !files.includes(`${folder}/${path}`));
 }
