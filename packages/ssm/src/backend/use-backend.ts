@@ -35,10 +35,22 @@ function silenceAdvert(): void {
   if ('firstUse' in backend) backend.firstUse = false;
 }
 
+/** Emscripten's runtime hooks itself into the process's uncaught errors and prints its own source there; the function removes what came since. */
+function rememberListeners(): () => void {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => new Set<unknown>(process.listeners(event as 'uncaughtException')));
+  return () => events.forEach((event, i) => {
+    for (const listener of process.listeners(event as 'uncaughtException')) if (!before[i]!.has(listener)) process.removeListener(event, listener);
+  });
+}
+
 async function start(name: BackendName): Promise<void> {
   if (name === 'tensorflow') await loadTensorflowBackend();
   if (name === 'wasm') await loadWasmBackend();
-  if (!(await tf.setBackend(name))) throw new BackendError(`The tfjs backend '${name}' did not start. Use another of tensorflow, wasm, cpu.`);
+  const forget = name === 'wasm' && isNode() ? rememberListeners() : () => {};
+  const started = await tf.setBackend(name);
+  forget();
+  if (!started) throw new BackendError(`The tfjs backend '${name}' did not start. Use another of tensorflow, wasm, cpu.`);
   await tf.ready();
   if (name === 'cpu') silenceAdvert();
 }

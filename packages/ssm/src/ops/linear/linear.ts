@@ -27,7 +27,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (bias) checkShape('linear', 'bias', bias, [outer], '[M], M from weight', 'Give one bias for each output channel.');
   return tf.tidy(() => {
     const rows = tf.reshape(x, [x.size / inner, inner]) as Tensor2D;
-    const product = tf.fused.matMul({ a: rows, b: weight as Tensor2D, transposeB: true, ...(bias ? { bias } : {}) });
-    return tf.reshape(product, [...x.shape.slice(0, -1), outer]);
+    const product = tf.matMul(rows, weight as Tensor2D, false, true);
+    return tf.reshape(bias ? tf.add(product, bias) : product, [...x.shape.slice(0, -1), outer]);
   });
 }

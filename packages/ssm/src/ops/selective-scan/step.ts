@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../../backend/tensorflow.ts';
 import { ShapeError } from '../../errors/index.ts';
-import { checkRank, showShape } from '../common/check-shape.ts';
+import { checkRank, checkShape, showShape } from '../common/check-shape.ts';
 import { isComplex } from '../common/complex-tensor.ts';
 import type { ComplexTensor } from '../common/complex-tensor.ts';
 import { selectiveScan } from './selective-scan.ts';
@@ -62,8 +62,8 @@ export function selectiveScanStep(
   const { D, z, deltaBias, deltaSoftplus, constantB = false, constantC = false } = options;
   const ONE_STEP = 'Pass one step of each sequence, without the L axis.';
   checkRank('selectiveScanStep', 'u', u, 2, '[B, E]', ONE_STEP);
-  checkRank('selectiveScanStep', 'delta', delta, 2, '[B, E]', ONE_STEP);
-  if (z) checkRank('selectiveScanStep', 'z', z, 2, '[B, E]', ONE_STEP);
+  checkShape('selectiveScanStep', 'delta', delta, u.shape, '[B, E], as u', ONE_STEP);
+  if (z) checkShape('selectiveScanStep', 'z', z, u.shape, '[B, E], as u', ONE_STEP);
   return tf.tidy(() => {
     // The overloads of selectiveScan tie the kinds of A and state together; here they are already tied.
     const scan = selectiveScan as (...args: unknown[]) => { output: Tensor; state: Tensor };
