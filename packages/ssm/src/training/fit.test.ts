@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tensor } from '@tensorflow/tfjs';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { backendMatrix } from '@mamba360/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useBackend } from '../backend/index.ts';
 import { tf } from '../backend/tensorflow.ts';
 import { AbortedError, ConfigError, NotFiniteError } from '../errors/index.ts';
@@ -41,9 +42,13 @@ const source = (batchSize = 8): BatchSource<Batch> => rowBatches({
 
 const weights = (model: Trainable<Batch>): number[][] => namedParameters(model.parameters).map(([, variable]) => [...variable.dataSync()]);
 
+const backends = await backendMatrix(useBackend);
+
 let folder: string;
-beforeAll(async () => { await useBackend('cpu'); });
-beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'mamba360-')); });
+beforeEach(async () => {
+  await useBackend('cpu');
+  folder = await mkdtemp(join(tmpdir(), 'mamba360-'));
+});
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('fit', () => {
@@ -75,8 +80,9 @@ describe('fit', () => {
     earlyStopping: { patience: 3 },
   };
 
-  it.each([['everything on', everything, 5], ['plain', {}, 8], ['carried state', { carryState: true }, 8]] as const)(
-    'resumed after an abort at every update equals the uninterrupted run bit for bit: %s', async (_, given, batchSize) => {
+  it.each(backends.flatMap((backend) => [[backend, 'everything on', everything, 5], [backend, 'carried state', { carryState: true }, 8]] as const))(
+    'on %s, resumed after an abort at every update equals the uninterrupted run bit for bit: %s', async (backend, _, given, batchSize) => {
+      await useBackend(backend);
       const dropout = 0.1;
       const options: FitOptions<Batch> = { ...given, epochs: 3, ...('earlyStopping' in given ? { validation: source(4) } : {}) } as FitOptions<Batch>;
       const straight = new Delay({ dropout });

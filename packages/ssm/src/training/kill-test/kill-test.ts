@@ -10,8 +10,8 @@ import { Random } from '../../random/index.ts';
 export interface KillTestResult {
   /** Kills that hit a running fit. */
   readonly kills: number;
-  /** Steps that restarts continued from, in order. */
-  readonly resumedFrom: readonly number[];
+  /** Steps of the checkpoints found after each kill, in order. */
+  readonly checkpointSteps: readonly number[];
   /** Checkpoints opened after kills, every one readable. */
   readonly checkpointsRead: number;
   /** Kills after which a half-written temporary file was found: the kill had hit a write. */
@@ -69,7 +69,7 @@ export async function killTest(kills: number, seed = 1): Promise<KillTestResult>
   const folder = await mkdtemp(join(tmpdir(), 'mamba360-kill-'));
   const epochs = kills + 4;
   try {
-    const resumedFrom: number[] = [];
+    const checkpointSteps: number[] = [];
     let checkpointsRead = 0;
     let hitDuringWrite = 0;
     let hits = 0;
@@ -87,10 +87,10 @@ export async function killTest(kills: number, seed = 1): Promise<KillTestResult>
       for (const name of names.filter((one) => one.endsWith('.safetensors'))) {
         const { metadata } = await readSealedSafetensors(new Uint8Array(await readFile(join(folder, name))), name);
         checkpointsRead++;
-        if (!done) resumedFrom.push((JSON.parse(metadata.get('mamba360.counters')!) as { step: number }).step);
+        if (!done) checkpointSteps.push((JSON.parse(metadata.get('mamba360.counters')!) as { step: number }).step);
       }
     }
-    return { kills: hits, resumedFrom, checkpointsRead, hitDuringWrite, equal: done.weights === straight.weights };
+    return { kills: hits, checkpointSteps, checkpointsRead, hitDuringWrite, equal: done.weights === straight.weights };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
