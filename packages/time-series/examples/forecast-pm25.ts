@@ -1,3 +1,4 @@
+/* oxlint-disable no-console -- an example prints */
 // Trains a small model on two years of hourly weather and air quality, and compares it with the baselines on rows it never saw.
 // Run from the repository root: npx tsx --conditions=@mamba360/source packages/time-series/examples/forecast-pm25.ts
 import { Forecaster, metrics, plots, readCsv, splitTail } from '@mamba360/time-series';

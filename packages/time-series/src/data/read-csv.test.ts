@@ -29,7 +29,10 @@ describe('sources', () => {
     const bytes = new TextEncoder().encode(SMALL);
     const path = join(folder, 'small.csv');
     await writeFile(path, bytes);
-    const server = createServer((request, response) => { request.url === '/small.csv' ? response.end(SMALL) : response.writeHead(404).end(); });
+    const server = createServer((request, response) => {
+      if (request.url === '/small.csv') response.end(SMALL);
+      else response.writeHead(404).end();
+    });
     await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve); });
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     try {

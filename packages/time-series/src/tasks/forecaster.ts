@@ -21,7 +21,6 @@ import { partition } from './partition.ts';
 import { predictAhead, predictWindows } from './predict.ts';
 import type { PredictOptions } from './predict.ts';
 import { featureWidths, fitPreprocessing, prepareSeries } from './prepare.ts';
-import type { Preprocessing } from './prepare.ts';
 import { encodeForecaster, loadForecasterParts, saveForecaster } from './saved-forecaster.ts';
 import type { ForecasterParts } from './saved-forecaster.ts';
 import type { Cut } from './score.ts';
