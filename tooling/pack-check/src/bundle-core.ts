@@ -4,12 +4,15 @@ import { build } from 'esbuild';
 
 /** What a bundle for a browser needs from outside, and its size. */
 export interface Bundle {
+  /** Modules that are loaded with the page. */
   readonly externals: readonly string[];
+  /** Modules behind an `import()` that a page never reaches. */
+  readonly onDemand: readonly string[];
   readonly bytes: number;
 }
 
 /**
- * Bundles entries of an installed package for a browser. esbuild fails on a Node module in the static graph, because it has none for browsers.
+ * Bundles entries of an installed package for a browser, TensorFlow.js and Node's modules left outside and listed.
  *
  * @param folder - Folder in which the packages are installed.
  */
@@ -27,8 +30,9 @@ export async function bundleForBrowser(folder: string, entries: readonly string[
     metafile: true,
     logLevel: 'silent',
     outfile: 'bundle.js',
-    external: ['@tensorflow/*'],
+    external: ['@tensorflow/*', 'node:*'],
   });
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.filter((edge) => edge.external === true));
-  return { externals: [...new Set(imports.map((edge) => edge.path))].sort(), bytes: outputFiles[0]!.contents.length };
+  const paths = (dynamic: boolean): string[] => [...new Set(imports.filter((edge) => (edge.kind === 'dynamic-import') === dynamic).map((edge) => edge.path))].sort();
+  return { externals: paths(false), onDemand: paths(true), bytes: outputFiles[0]!.contents.length };
 }
