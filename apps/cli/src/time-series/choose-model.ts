@@ -38,8 +38,8 @@ export async function chooseModel(settings: ForecastSettings, training: Table, h
       return shipped(await ZeroShotForecaster.load(undefined, { backend }), 'shipped');
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
-      const model = await fitModel({ ...settings, epochs: 3 }, training, horizon, context, settings.network);
-      return { ...model, note: 'This build holds no shipped weights, so a small model was trained on this file, as --fit --epochs 3 does.' };
+      const model = await fitModel({ ...settings, epochs: 3, preset: 'tiny' }, training, horizon, context, settings.network);
+      return { ...model, note: 'This build holds no shipped weights, so a small model was trained on this file, as --fit --preset tiny --epochs 3 does.' };
     }
   }
   if (await isZeroShot(settings.model)) return shipped(await ZeroShotForecaster.load(settings.model, { backend }), 'saved');
