@@ -11,7 +11,7 @@ type Tensors = Record<string, Tensor>;
 /** What the check needs of tfjs; passed in so that this package loads none. */
 export interface TensorLibrary {
   tensor(values: Float32Array, shape: number[], dtype: 'float32'): Tensor;
-  tidy<T>(work: () => T): T;
+  tidy(work: () => void): void;
   grads(f: (...xs: Tensor[]) => Tensor): (xs: Tensor[]) => Tensor[];
   sum(x: Tensor): Tensor;
   mul(a: Tensor, b: Tensor): Tensor;

@@ -16,7 +16,7 @@ describe.each(variants)('AdamW on $label', ({ name, kernels }) => {
   it('equals the float64 reference over several steps, with groups and a clip', () => {
     const random = new SeededValues(12);
     const sizes = SHAPES.map((shape) => shape.reduce((a, b) => a * b, 1));
-    const truth = sizes.map((size) => ({ p: random.normal(size), m: new Float64Array(size), v: new Float64Array(size) }));
+    const truth = sizes.map((size): Record<'p' | 'm' | 'v', Float64Array> => ({ p: random.normal(size), m: new Float64Array(size), v: new Float64Array(size) }));
     const variables = truth.map(({ p }, i) => ({
       parameter: tf.variable(tf.tensor(Float32Array.from(p), SHAPES[i]!)), firstMoment: tf.variable(tf.zeros(SHAPES[i]!)), secondMoment: tf.variable(tf.zeros(SHAPES[i]!)),
     }));

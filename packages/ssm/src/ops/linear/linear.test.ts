@@ -11,7 +11,7 @@ describe.each(backends)('linear on %s', (name) => {
   it.each([[[2, 3, 5], 4, true], [[2, 3, 5], 4, false], [[5], 1, true], [[7, 5], 3, true], [[1, 1, 1], 1, true], [[2, 2, 3, 5], 6, true]] as const)('x %j to %i, bias %s', (shape, outer, withBias) => {
     const random = new SeededValues(13);
     const inner = shape.at(-1)!;
-    const rows = shape.reduce((a, b) => a * b, 1) / inner;
+    const rows = shape.reduce<number>((a, b) => a * b, 1) / inner;
     const x = random.normal(rows * inner);
     const weight = random.normal(outer * inner);
     const bias = random.normal(outer);
