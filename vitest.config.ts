@@ -39,7 +39,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     passWithNoTests: true,
     env: { TF_CPP_MIN_LOG_LEVEL: '2', ...(existsSync(sharedFolder) ? { MAMBA360_SHARED: sharedFolder } : {}) },
-    reporters: ['default', 'json'],
+    // Under turbo, which sets TURBO_HASH, a line for each test would drown what failed.
+    reporters: [process.env.TURBO_HASH === undefined ? 'default' : 'dot', 'json'],
     // Where the command was started: a member's folder under turbo. `tooling/bootstrap` adds the reports up.
     outputFile: { json: resolve(process.cwd(), process.argv.some((word) => word.endsWith(':shared')) ? 'test-results-shared.json' : 'test-results.json') },
     projects: members().flatMap(({ name, folder }) => [

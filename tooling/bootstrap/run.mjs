@@ -17,16 +17,16 @@ export function childEnvironment(extra = {}) {
 }
 
 /**
- * Runs a command in the repository's root.
+ * Runs a command, in the repository's root unless told otherwise.
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ stdio?: import('node:child_process').StdioOptions, env?: Record<string, string>, shell?: boolean }} [options]
+ * @param {{ cwd?: string, stdio?: import('node:child_process').StdioOptions, env?: Record<string, string | undefined>, shell?: boolean }} [options]
  * @returns {Promise<{ code: number, output: string }>} `output` holds what a piped stdout and stderr received.
  */
-export function run(command, args, { stdio = 'inherit', env = {}, shell = false } = {}) {
+export function run(command, args, { cwd = ROOT, stdio = 'inherit', env = {}, shell = false } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio, env: childEnvironment(env), shell });
+    const child = spawn(command, args, { cwd, stdio, env: childEnvironment(env), shell });
     let output = '';
     child.stdout?.on('data', (data) => (output += data));
     child.stderr?.on('data', (data) => (output += data));

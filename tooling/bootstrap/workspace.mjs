@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { FROM_SOURCE, ROOT } from './paths.mjs';
 import { run } from './run.mjs';
 import { clearStamp, fingerprint, isStamped, stamp } from './stamp.mjs';
@@ -31,10 +32,16 @@ async function installPackages(say) {
   say('Installing packages (pnpm, from the lockfile) ...');
   const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const windows = process.platform === 'win32';
+  // From another folder, so that npx fetches pnpm instead of taking the workspace's own copy, which the install may be about to replace.
   const { code, output } = await run(
     windows ? 'npx.cmd' : 'npx',
-    ['--yes', packageManager, 'install', '--frozen-lockfile', '--config.confirmModulesPurge=false', '--reporter=append-only'],
-    { stdio: ['ignore', 'pipe', 'pipe'], shell: windows },
+    ['--yes', packageManager, 'install', '--dir', ROOT, '--frozen-lockfile', '--config.confirmModulesPurge=false', '--reporter=append-only'],
+    {
+      cwd: tmpdir(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: windows,
+      env: { PATH: process.env.PATH?.split(delimiter).filter((folder) => !folder.startsWith(ROOT)).join(delimiter), npm_config_local_prefix: undefined, npm_package_json: undefined },
+    },
   );
   if (code !== 0) throw new Error(`pnpm install ended with code ${code}:\n${output.trim().split('\n').slice(-25).join('\n')}`);
   stamp('packages', value);
