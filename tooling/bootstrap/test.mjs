@@ -31,7 +31,7 @@ if (!existsSync(shared)) console.log('The folder ../shared is absent: tests of i
 
 removeReports(ROOT);
 const tests = existsSync(shared) ? ['test', 'test:shared'] : ['test'];
-const { code } = await run('turbo', ['run', 'build', ...CHECKS, ...tests, '--continue=dependencies-successful', '--concurrency=2', '--output-logs=new-only'], {
+const { code } = await run('turbo', ['run', 'build', ...CHECKS, ...tests, '--continue=dependencies-successful', '--concurrency=2'], {
   env,
   shell: process.platform === 'win32',
 });
