@@ -17,5 +17,6 @@ export const commands: CommandDef = {
     doctor: lazy(() => import('./verbs/doctor.ts')),
     kernels: group('kernels', 'Compiled kernels of this machine', { build: lazy(() => import('./verbs/kernels-build.ts')) }),
     verify: lazy(() => import('./verbs/verify.ts')),
+    bench: lazy(() => import('./verbs/bench.ts')),
   },
 };
