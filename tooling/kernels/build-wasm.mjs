@@ -15,7 +15,7 @@ const SOURCES = `${ROOT}kernels/`;
 const TARGET = `${ROOT}src/kernels/embedded/`;
 
 const COMMON = [
-  '--target=wasm32-unknown-unknown', '-std=c11', '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-Wall', '-Wextra', '-Werror',
+  '--target=wasm32-unknown-unknown', '-std=c11', '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off', '-Wall', '-Wextra', '-Werror',
   '-msimd128', '-mbulk-memory', '-nostdlib', '-Wl,--no-entry', '-Wl,--import-memory', '-Wl,--export=__stack_pointer', '-Wl,--strip-all',
   '-Wl,--initial-memory=131072', '-Wl,-z,stack-size=65536',
 ];
@@ -50,7 +50,13 @@ function workerModule() {
 }
 
 async function build(name, sources, flags) {
-  const output = await runClang(['clang', ...flags, 'kernels.c', '-o', 'kernels.wasm'], sources);
+  let output;
+  try {
+    output = await runClang(['clang', ...flags, 'kernels.c', '-o', 'kernels.wasm'], sources);
+  } catch {
+    // The compiler has printed what is wrong; its error object holds every source.
+    throw new Error(`${name}: the kernels do not compile.`);
+  }
   const bytes = output['kernels.wasm'];
   checkModule(name, bytes);
   return bytes;

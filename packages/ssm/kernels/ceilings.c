@@ -8,8 +8,8 @@
 
 enum { CEILING_TASKS = 16, CEILING_LANES = 8 };
 
-/* e^x for x in [-87, 0], at most 2 ulp: no clamps, no upper half. */
-INLINE vf exp_of_negative(vf x) {
+/* e^x for x in [-87, 0], at most 2 ulp: no clamps, no upper half. The faster of two forms on each target, by measurement. */
+INLINE vf ceiling_exp(vf x) {
 #if W == 16
   vf k = _mm512_roundscale_ps(x * splat(LOG2_E), 8);
 #else
@@ -46,11 +46,11 @@ static void ceiling_exponential_run(const call_t *call, int begin, int end) {
     for (int k = 0; k < CEILING_LANES; k++) sum[k] = splat(0.0f);
     for (int r = task; r < call->integers[1]; r += CEILING_TASKS)
       for (int i = 0; i < m; i += CEILING_LANES * W)
-        for (int k = 0; k < CEILING_LANES; k++) sum[k] = sum[k] + exp_of_negative(load(values + i + k * W));
+        for (int k = 0; k < CEILING_LANES; k++) sum[k] = sum[k] + ceiling_exp(load(values + i + k * W));
     for (int k = 1; k < CEILING_LANES; k++) sum[0] = sum[0] + sum[k];
     OUT(float, 0)[task] = sum_lanes(sum[0]);
     if (OUT(float, 1) && task == 0)
-      for (int i = 0; i < m; i += W) store(OUT(float, 1) + i, exp_of_negative(load(values + i)));
+      for (int i = 0; i < m; i += W) store(OUT(float, 1) + i, ceiling_exp(load(values + i)));
   }
 }
 

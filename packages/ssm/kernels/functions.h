@@ -10,12 +10,13 @@
 #define LOG2_E 1.44269504f
 #define ROUND_TO_INTEGER 12582912.0f /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
 
-/* 2^r for |r| <= 1/2, relative error 9.4e-8; exactly 1 at 0, so slow decays stay exact. */
+/* 2^r for |r| <= 1/2, relative error 3e-9 before rounding; exactly 1 at 0, so slow decays stay exact. */
 INLINE vf exp2_fraction(vf r) {
-  vf p = multiply_add(splat(0.0013269406f), r, splat(0.00967129413f));
-  p = multiply_add(p, r, splat(0.0555071123f));
-  p = multiply_add(p, r, splat(0.240222469f));
-  p = multiply_add(p, r, splat(0.693147004f));
+  vf p = multiply_add(splat(0.000153264715f), r, splat(0.00133908074f));
+  p = multiply_add(p, r, splat(0.00961850584f));
+  p = multiply_add(p, r, splat(0.0555035993f));
+  p = multiply_add(p, r, splat(0.240226477f));
+  p = multiply_add(p, r, splat(0.693147182f));
   return multiply_add(p, r, splat(1.0f));
 }
 
@@ -25,34 +26,45 @@ INLINE vf exp2_fraction(vf r) {
  */
 INLINE vf exp2_of(vf t, int bounded) {
 #if W == 16
-  (void)bounded; /* scalef saturates by itself, and reduce of an infinity is 0 */
-  vf r = _mm512_reduce_ps(t, 8);
-  return _mm512_scalef_ps(exp2_fraction(r), t - r);
+  if (!bounded) t = at_most(at_least(t, splat(-1000.0f)), splat(1000.0f));
+  vf k = _mm512_roundscale_ps(t, 8);
+  return _mm512_scalef_ps(exp2_fraction(t - k), k);
 #else
   if (!bounded) t = at_most(at_least(t, splat(-127.0f)), splat(128.0f));
   vf shifted = t + splat(ROUND_TO_INTEGER);
-  vf r = t - (shifted - splat(ROUND_TO_INTEGER));
-  vf p = exp2_fraction(r);
+  vf p = exp2_fraction(t - (shifted - splat(ROUND_TO_INTEGER)));
   if (bounded) return (vf)((vi)p + ((vi)shifted << 23));
   return p * (vf)(((vi)shifted + splat_int(127)) << 23);
 #endif
 }
 
-/* e^x, at most 2 ulp over [-87, 88]; 0 below -87.6, infinity above 88.72. */
-INLINE vf exp_of(vf x) {
-  x = at_most(at_least(x, splat(-88.0f)), splat(89.0f));
-  vf shifted = multiply_add(x, splat(LOG2_E), splat(ROUND_TO_INTEGER));
-  vf k = shifted - splat(ROUND_TO_INTEGER);
+/* e^x = fraction * 2^k: returns the fraction, and k in the low bits of `shifted`. */
+INLINE vf exp_fraction(vf x, vi *shifted) {
+  vf s = multiply_add(x, splat(LOG2_E), splat(ROUND_TO_INTEGER));
+  vf k = s - splat(ROUND_TO_INTEGER);
   vf r = multiply_add(k, splat(-0.693359375f), x);
   r = multiply_add(k, splat(2.12194440e-4f), r);
   vf p = multiply_add(splat(0.00138198235f), r, splat(0.0083686877f));
   p = multiply_add(p, r, splat(0.0416682772f));
   p = multiply_add(p, r, splat(0.166665211f));
   p = multiply_add(p, r, splat(0.49999994f));
-  p = multiply_add(p * r, r, r) + splat(1.0f);
-  /* Half the power first: 2^128 is no float, but results up to the largest float are. */
-  vf scale = (vf)(((vi)shifted + splat_int(126)) << 23);
-  return select_lanes(x < splat(-87.3f), splat(0.0f), p * scale * splat(2.0f));
+  p = multiply_add(p, r, splat(1.0f));
+  *shifted = (vi)s;
+  return multiply_add(p, r, splat(1.0f));
+}
+
+/* e^x for x <= 0, at most 2 ulp; 0 below -87.3. */
+INLINE vf exp_of_negative(vf x) {
+  vi shifted;
+  vf p = exp_fraction(at_least(x, splat(-87.3f)), &shifted);
+  return select_lanes(x < splat(-87.3f), splat(0.0f), (vf)((vi)p + (shifted << 23)));
+}
+
+/* e^x for a denominator 1 + e^x: at most 2 ulp from -87 to 88.3, infinity above, and no smaller than e^-87. */
+INLINE vf exp_of_denominator(vf x) {
+  vi shifted;
+  vf p = exp_fraction(at_most(at_least(x, splat(-87.0f)), splat(89.0f)), &shifted);
+  return p * (vf)((shifted + splat_int(127)) << 23);
 }
 
 /* log(1 + y) for y in [0, 1], relative error about 1 ulp: 2 atanh(y / (2 + y)). */
@@ -65,8 +77,8 @@ INLINE vf log1p_of(vf y) {
   return multiply_add(s * z, p, s + s);
 }
 
-INLINE vf softplus_of(vf x) { return at_least(x, splat(0.0f)) + log1p_of(exp_of(-absolute(x))); }
-INLINE vf sigmoid_of(vf x) { return splat(1.0f) / (splat(1.0f) + exp_of(-x)); }
+INLINE vf softplus_of(vf x) { return at_least(x, splat(0.0f)) + log1p_of(exp_of_negative(-absolute(x))); }
+INLINE vf sigmoid_of(vf x) { return splat(1.0f) / (splat(1.0f) + exp_of_denominator(-x)); }
 INLINE vf silu_of(vf x) { return x * sigmoid_of(x); }
 
 /* tanh: odd polynomial near 0, else 1 - 2 / (e^(2|x|) + 1). */
@@ -77,7 +89,7 @@ INLINE vf tanh_of(vf x) {
   p = multiply_add(p, z, splat(0.133314058f));
   p = multiply_add(p, z, splat(-0.333332807f));
   vf small = multiply_add(x * z, p, x);
-  vf large = splat(1.0f) - splat(2.0f) / (exp_of(a + a) + splat(1.0f));
+  vf large = splat(1.0f) - splat(2.0f) / (exp_of_denominator(a + a) + splat(1.0f));
   large = (vf)((vi)large | ((vi)x & splat_int((int32_t)0x80000000)));
   return select_lanes(a < splat(0.625f), small, large);
 }

@@ -7,7 +7,7 @@
  */
 #include "selective-scan.h"
 
-enum { CHUNK = 64, BACKWARD_CHANNELS = 96, REDUCE_STEPS = 64, REDUCE_CHANNELS = 64 };
+enum { CHUNK = 40, CHUNK_PITCH = CHUNK + 1, BACKWARD_STATES = 4, REDUCE_STEPS = 64, REDUCE_CHANNELS = 64 };
 #define LN_2 0.693147181f
 
 typedef struct {
@@ -20,19 +20,20 @@ typedef struct {
 } backward_job;
 
 typedef struct {
-  float *dt, *dx, *dy, *y, *sum_b, *sum_a; /* [CHUNK][width] */
+  float *dt, *dx, *dy, *y, *sum_b, *sum_a, *slope, *gate; /* slope = d dt / d delta, gate = sigmoid(z).
+                                                            * [width / W][CHUNK_PITCH][W]: a pitch of 64 would put all vectors in the same cache sets */
   float *a, *h, *carry, *da;               /* [N][width] */
   float *b, *c, *db, *dc;                  /* [N][width] where B or C is constant */
-  float *skip, *bias, *dskip, *dbias;      /* [width] */
-  float *trace, *decay;                    /* [slots][STATES_AT_ONCE][W] */
-  float *lanes_b, *lanes_c;                /* [CHUNK][STATES_AT_ONCE][W] */
+  float *skip, *bias, *dskip, *dbias, *chunk_skip, *chunk_bias; /* [width] */
+  float *trace, *decay;                    /* [slots][BACKWARD_STATES][W] */
+  float *lanes_b, *lanes_c;                /* [CHUNK][BACKWARD_STATES][W] */
   steps_t *steps;
 } backward_scratch;
 
 static backward_job backward_job_of(const call_t *call, void *workspace, double *bytes) {
   backward_job j;
   j.s = scan_shape_of(call);
-  j.p = partition_channels(&j.s, BACKWARD_CHANNELS);
+  j.p = partition_channels(&j.s);
   j.blocks = block_count(&j.p);
   j.chunks = divide_up(j.s.L, CHUNK);
   j.blocks_per_b = j.s.groups_b ? j.blocks / j.s.groups_b : 1;
@@ -70,22 +71,22 @@ static backward_job backward_job_of(const call_t *call, void *workspace, double 
 
 static double backward_scratch_bytes(const scan_shape *s, int width) {
   double slots = 3.0 * CHUNK + 1;
-  return aligned_bytes(4 * (6.0 * CHUNK * width + 8.0 * s->N * width + 4.0 * width + STATES_AT_ONCE * W * (slots + 3.0 * CHUNK)) + sizeof(steps_t) + 24 * ALIGNMENT);
+  return aligned_bytes(4 * (8.0 * CHUNK_PITCH * width + 8.0 * s->N * width + 6.0 * width + BACKWARD_STATES * W * (slots + 3.0 * CHUNK)) + sizeof(steps_t) + 28 * ALIGNMENT);
 }
 
 static backward_scratch take_backward_scratch(const scan_shape *s, int width, void *memory) {
   arena_t arena = {memory};
   backward_scratch f;
-  float **series[6] = {&f.dt, &f.dx, &f.dy, &f.y, &f.sum_b, &f.sum_a};
+  float **series[8] = {&f.dt, &f.dx, &f.dy, &f.y, &f.sum_b, &f.sum_a, &f.slope, &f.gate};
   float **matrices[8] = {&f.a, &f.h, &f.carry, &f.da, &f.b, &f.c, &f.db, &f.dc};
-  float **vectors[4] = {&f.skip, &f.bias, &f.dskip, &f.dbias};
-  for (int i = 0; i < 6; i++) *series[i] = take_floats(&arena, (size_t)CHUNK * width);
+  float **vectors[6] = {&f.skip, &f.bias, &f.dskip, &f.dbias, &f.chunk_skip, &f.chunk_bias};
+  for (int i = 0; i < 8; i++) *series[i] = take_floats(&arena, (size_t)CHUNK_PITCH * width);
   for (int i = 0; i < 8; i++) *matrices[i] = take_floats(&arena, (size_t)s->N * width);
-  for (int i = 0; i < 4; i++) *vectors[i] = take_floats(&arena, width);
-  f.trace = take_floats(&arena, (size_t)(3 * CHUNK + 1) * STATES_AT_ONCE * W);
-  f.decay = take_floats(&arena, (size_t)CHUNK * STATES_AT_ONCE * W);
-  f.lanes_b = take_floats(&arena, (size_t)CHUNK * STATES_AT_ONCE * W);
-  f.lanes_c = take_floats(&arena, (size_t)CHUNK * STATES_AT_ONCE * W);
+  for (int i = 0; i < 6; i++) *vectors[i] = take_floats(&arena, width);
+  f.trace = take_floats(&arena, (size_t)(3 * CHUNK + 1) * BACKWARD_STATES * W);
+  f.decay = take_floats(&arena, (size_t)CHUNK * BACKWARD_STATES * W);
+  f.lanes_b = take_floats(&arena, (size_t)CHUNK * BACKWARD_STATES * W);
+  f.lanes_c = take_floats(&arena, (size_t)CHUNK * BACKWARD_STATES * W);
   f.steps = take(&arena, sizeof(steps_t));
   return f;
 }
@@ -99,17 +100,25 @@ static void selective_scan_backward_plan(const call_t *call, plan_t *plan) {
 }
 
 /* dt and dt * u of the listed steps; true when no exponent can reach a clamp. */
-static int backward_prepare(const call_t *call, const scan_shape *s, const backward_scratch *f, channel_block block, int width, int b, float largest_decay) {
+static int backward_prepare(const call_t *call, const scan_shape *s, const backward_scratch *f, channel_block block, int width, int b, float largest_decay,
+                            int with_slope) {
   const float *u = IN(float, 0), *delta = IN(float, 1);
   vi inside = splat_int(-1);
   for (int k = 0; k < f->steps->count; k++) {
     size_t row = ((size_t)b * s->L + f->steps->step[k]) * s->E + block.first;
+    size_t ahead = fetch_distance(s, f->steps->step[k]);
     for (int e = 0; e < width; e += W) {
+      fetch_ahead(u + row + e + ahead);
+      fetch_ahead(delta + row + e + ahead);
       vf size = load_part(delta + row + e, block.width - e) + load(f->bias + e);
-      if (s->softplus) size = softplus_of(size);
+      if (s->softplus) {
+        vf raw = size, fading = exp_of_negative(-absolute(raw));
+        size = at_least(raw, splat(0.0f)) + log1p_of(fading);
+        if (with_slope) store(f->slope + e * CHUNK_PITCH + k * W, select_lanes(raw < splat(0.0f), fading, splat(1.0f)) / (splat(1.0f) + fading));
+      }
       inside &= absolute(size) * splat(largest_decay) < splat(125.0f);
-      store(f->dt + k * width + e, size);
-      store(f->dx + k * width + e, size * load_part(u + row + e, block.width - e));
+      store(f->dt + e * CHUNK_PITCH + k * W, size);
+      store(f->dx + e * CHUNK_PITCH + k * W, size * load_part(u + row + e, block.width - e));
     }
   }
   return all_lanes(inside);
@@ -122,11 +131,15 @@ static void backward_prepare_reverse(const call_t *call, const scan_shape *s, co
     size_t row = ((size_t)b * s->L + f->steps->step[k]) * s->E + block.first;
     for (int e = 0; e < width; e += W) {
       vf slope = load_part(dy + row + e, block.width - e);
-      if (z) slope = slope * silu_of(load_part(z + row + e, block.width - e));
-      store(f->dy + k * width + e, slope);
-      store(f->y + k * width + e, load(f->skip + e) * load_part(u + row + e, block.width - e));
-      store(f->sum_b + k * width + e, splat(0.0f));
-      store(f->sum_a + k * width + e, splat(0.0f));
+      if (z) {
+        vf gate = load_part(z + row + e, block.width - e), open = sigmoid_of(gate);
+        slope = slope * (gate * open);
+        store(f->gate + e * CHUNK_PITCH + k * W, open);
+      }
+      store(f->dy + e * CHUNK_PITCH + k * W, slope);
+      store(f->y + e * CHUNK_PITCH + k * W, load(f->skip + e) * load_part(u + row + e, block.width - e));
+      store(f->sum_b + e * CHUNK_PITCH + k * W, splat(0.0f));
+      store(f->sum_a + e * CHUNK_PITCH + k * W, splat(0.0f));
     }
   }
 }
@@ -134,13 +147,13 @@ static void backward_prepare_reverse(const call_t *call, const scan_shape *s, co
 /* First pass: states only. */
 INLINE void advance_states(const float *dt, const float *dx, const float *a, float *h, const float *b, const int *step, int begin, int end,
                            int width, size_t b_stride, int states, int bounded, int constant_b) {
-  vf state[STATES_AT_ONCE], decay[STATES_AT_ONCE];
+  vf state[BACKWARD_STATES], decay[BACKWARD_STATES];
   for (int n = 0; n < states; n++) {
     state[n] = load(h + n * width);
     decay[n] = load(a + n * width);
   }
   for (int k = begin; k < end; k++) {
-    vf size = load(dt + k * width), input = load(dx + k * width);
+    vf size = load(dt + k * W), input = load(dx + k * W);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     for (int n = 0; n < states; n++) {
       vf bn = constant_b ? load(b_row + n * width) : splat(b_row[n]);
@@ -154,14 +167,14 @@ INLINE void advance_states(const float *dt, const float *dx, const float *a, flo
 INLINE void trace_states(const float *dt, const float *dx, float *y, const float *a, float *h, const float *b, const float *c, float *trace,
                          float *decays, const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride, int states,
                          int bounded, int constant_b, int constant_c) {
-  vf state[STATES_AT_ONCE];
+  vf state[BACKWARD_STATES];
   for (int n = 0; n < states; n++) {
     state[n] = load(h + n * width);
     store(trace + n * W, state[n]);
   }
   trace += states * W;
   for (int k = begin; k < end; k++, trace += states * W) {
-    vf size = load(dt + k * width), input = load(dx + k * width), sum = load(y + k * width);
+    vf size = load(dt + k * W), input = load(dx + k * W), sum = load(y + k * W);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     const float *c_row = constant_c ? c : c + (size_t)step[k] * c_stride;
     for (int n = 0; n < states; n++) {
@@ -173,7 +186,7 @@ INLINE void trace_states(const float *dt, const float *dx, float *y, const float
       store(decays + (k * states + n) * W, decay);
       store(trace + n * W, state[n]);
     }
-    store(y + k * width, sum);
+    store(y + k * W, sum);
   }
   for (int n = 0; n < states; n++) store(h + n * width, state[n]);
 }
@@ -183,7 +196,7 @@ INLINE void reverse_states(const float *dt, const float *dx, const float *dy, fl
                            float *da, const float *b, const float *c, float *db, float *dc, const float *trace, const float *decays,
                            float *lanes_b, float *lanes_c, const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride,
                            int states, int constant_b, int constant_c) {
-  vf flow[STATES_AT_ONCE], slope_a[STATES_AT_ONCE], after[STATES_AT_ONCE], slope_b[STATES_AT_ONCE], slope_c[STATES_AT_ONCE];
+  vf flow[BACKWARD_STATES], slope_a[BACKWARD_STATES], after[BACKWARD_STATES], slope_b[BACKWARD_STATES], slope_c[BACKWARD_STATES];
   trace += (size_t)(end - begin) * states * W;
   for (int n = 0; n < states; n++) {
     flow[n] = load(carry + n * width);
@@ -192,8 +205,8 @@ INLINE void reverse_states(const float *dt, const float *dx, const float *dy, fl
   }
   for (int k = end - 1; k >= begin; k--) {
     trace -= states * W;
-    vf size = load(dt + k * width), input = load(dx + k * width), slope = load(dy + k * width);
-    vf over_b = load(sum_b + k * width), over_a = load(sum_a + k * width);
+    vf size = load(dt + k * W), input = load(dx + k * W), slope = load(dy + k * W);
+    vf over_b = load(sum_b + k * W), over_a = load(sum_a + k * W);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     const float *c_row = constant_c ? c : c + (size_t)step[k] * c_stride;
     for (int n = 0; n < states; n++) {
@@ -212,8 +225,8 @@ INLINE void reverse_states(const float *dt, const float *dx, const float *dy, fl
       over_a = multiply_add(through, load(a + n * width), over_a);
       slope_a[n] = multiply_add(through, size, slope_a[n]);
     }
-    store(sum_b + k * width, over_b);
-    store(sum_a + k * width, over_a);
+    store(sum_b + k * W, over_b);
+    store(sum_a + k * W, over_a);
   }
   for (int n = 0; n < states; n++) {
     store(carry + n * width, flow[n]);
@@ -244,10 +257,10 @@ static void backward_first_pass(const backward_task *task, const uint8_t *contro
     copy_floats(checkpoints + chunk * size, f->h, size);
     if (chunk + 1 == task->job->chunks) break;
     list_steps(f->steps, control, chunk * CHUNK, (chunk + 1) * CHUNK, s->L, 0);
-    int bounded = backward_prepare(task->call, s, f, task->block, width, task->b, task->largest_decay);
+    int bounded = backward_prepare(task->call, s, f, task->block, width, task->b, task->largest_decay, 0);
     for (int e = 0; e < task->block.width; e += W)
       for (int n = 0; n < s->N;) {
-        int at_once = bounded && s->groups_b && s->N - n >= STATES_AT_ONCE ? STATES_AT_ONCE : 1;
+        int at_once = bounded && s->groups_b && s->N - n >= BACKWARD_STATES ? BACKWARD_STATES : 1;
         float *h = f->h + (size_t)n * width + e;
         const float *a = f->a + (size_t)n * width + e, *b = s->groups_b ? task->rows_b + n : task->rows_b + (size_t)n * width + e;
         for (int r = 0; r < f->steps->runs; r++) {
@@ -255,8 +268,8 @@ static void backward_first_pass(const backward_task *task, const uint8_t *contro
           if (run->reset)
             for (int i = 0; i < at_once; i++) store(h + (size_t)i * width, splat(0.0f));
 #define ADVANCE(states, bounded, constant_b) \
-  advance_states(f->dt + e, f->dx + e, a, h, b, f->steps->step, run->begin, run->end, width, task->b_stride, states, bounded, constant_b)
-          if (at_once == STATES_AT_ONCE) ADVANCE(STATES_AT_ONCE, 1, 0);
+  advance_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, a, h, b, f->steps->step, run->begin, run->end, width, task->b_stride, states, bounded, constant_b)
+          if (at_once == BACKWARD_STATES) ADVANCE(BACKWARD_STATES, 1, 0);
           else if (s->groups_b) ADVANCE(1, 0, 0);
           else ADVANCE(1, 0, 1);
 #undef ADVANCE
@@ -281,9 +294,9 @@ static void backward_vector(const backward_task *task, int n, int e, int at_once
     if (run->reset)
       for (int i = 0; i < at_once; i++) store(h + (size_t)i * width, splat(0.0f));
 #define TRACE(states, bounded, constant_b, constant_c)                                                                                   \
-  trace_states(f->dt + e, f->dx + e, f->y + e, f->a + place, h, b, c, trace, f->decay, steps->step, run->begin, run->end, width,          \
+  trace_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, f->y + e * CHUNK_PITCH, f->a + place, h, b, c, trace, f->decay, steps->step, run->begin, run->end, width,          \
                task->b_stride, task->c_stride, states, bounded, constant_b, constant_c)
-    if (at_once == STATES_AT_ONCE) TRACE(STATES_AT_ONCE, 1, 0, 0);
+    if (at_once == BACKWARD_STATES) TRACE(BACKWARD_STATES, 1, 0, 0);
     else if (!constant_b && !constant_c) TRACE(1, 0, 0, 0);
     else if (!constant_b) TRACE(1, 0, 0, 1);
     else if (!constant_c) TRACE(1, 0, 1, 0);
@@ -298,10 +311,10 @@ static void backward_vector(const backward_task *task, int n, int e, int at_once
         for (int lane = 0; lane < min_int(W, task->block.width - e); lane++)
           carry[(size_t)i * width + lane] += task->slope_states[((size_t)run->state_index * s->E + task->block.first + e + lane) * s->N + n + i];
 #define REVERSE(states, constant_b, constant_c)                                                                                              \
-  reverse_states(f->dt + e, f->dx + e, f->dy + e, f->sum_b + e, f->sum_a + e, f->a + place, carry, f->da + place, b, c, f->db + place,        \
+  reverse_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, f->dy + e * CHUNK_PITCH, f->sum_b + e * CHUNK_PITCH, f->sum_a + e * CHUNK_PITCH, f->a + place, carry, f->da + place, b, c, f->db + place,        \
                  f->dc + place, trace, f->decay, f->lanes_b, f->lanes_c, steps->step, run->begin, run->end, width, task->b_stride,            \
                  task->c_stride, states, constant_b, constant_c)
-    if (at_once == STATES_AT_ONCE) REVERSE(STATES_AT_ONCE, 0, 0);
+    if (at_once == BACKWARD_STATES) REVERSE(BACKWARD_STATES, 0, 0);
     else if (!constant_b && !constant_c) REVERSE(1, 0, 0);
     else if (!constant_b) REVERSE(1, 0, 1);
     else if (!constant_c) REVERSE(1, 1, 0);
@@ -327,35 +340,45 @@ static void backward_finish(const backward_task *task) {
   const call_t *call = task->call;
   const scan_shape *s = &task->job->s;
   const backward_scratch *f = &task->f;
-  const float *u = IN(float, 0), *delta = IN(float, 1), *z = IN(float, 6), *dy = IN(float, 10);
+  const float *u = IN(float, 0), *z = IN(float, 6), *dy = IN(float, 10);
   float *du = OUT(float, 0), *ddelta = OUT(float, 1), *dz = OUT(float, 6);
-  int width = task->width, channels = task->block.width;
-  for (int e = 0; e < channels; e += W) {
-    vf slope_skip = splat(0.0f), slope_bias = splat(0.0f);
-    for (int t = 0, k = 0; t < f->steps->length; t++) {
-      size_t place = ((size_t)task->b * s->L + f->steps->start + t) * s->E + task->block.first + e;
-      int count = channels - e;
-      if (!f->steps->counted[t]) {
-        store_part(du + place, splat(0.0f), count);
-        store_part(ddelta + place, splat(0.0f), count);
-        if (z && dz) store_part(dz + place, splat(0.0f), count);
-        continue;
-      }
-      int at = k++ * width + e;
+  int channels = task->block.width;
+  size_t back = f->steps->start > 0 ? (size_t)CHUNK * s->E : 0; /* the next chunk is the one before */
+  fill_zero(f->chunk_skip, task->width);
+  fill_zero(f->chunk_bias, task->width);
+  for (int t = 0, k = 0; t < f->steps->length; t++) {
+    size_t row = ((size_t)task->b * s->L + f->steps->start + t) * s->E + task->block.first;
+    if (!f->steps->counted[t]) {
+      fill_zero(du + row, channels);
+      fill_zero(ddelta + row, channels);
+      if (z && dz) fill_zero(dz + row, channels);
+      continue;
+    }
+    for (int e = 0; e < channels; e += W) {
+      int count = channels - e, at = e * CHUNK_PITCH + k * W;
+      size_t place = row + e;
+      fetch_ahead(u + place - back);
+      fetch_ahead(dy + place - back);
+      fetch_ahead_to_write(du + place - back);
+      fetch_ahead_to_write(ddelta + place - back);
       vf x = load_part(u + place, count), slope = load(f->dy + at), over_b = load(f->sum_b + at);
       store_part(du + place, multiply_add(load(f->dt + at), over_b, slope * load(f->skip + e)), count);
       vf slope_dt = multiply_add(x, over_b, load(f->sum_a + at) * splat(LN_2));
-      if (s->softplus) slope_dt = slope_dt * sigmoid_of(load_part(delta + place, count) + load(f->bias + e));
+      if (s->softplus) slope_dt = slope_dt * load(f->slope + at);
       store_part(ddelta + place, slope_dt, count);
-      slope_skip = multiply_add(slope, x, slope_skip);
-      slope_bias = slope_bias + slope_dt;
+      store(f->chunk_skip + e, multiply_add(slope, x, load(f->chunk_skip + e)));
+      store(f->chunk_bias + e, load(f->chunk_bias + e) + slope_dt);
       if (z && dz) {
-        vf gate = load_part(z + place, count);
-        store_part(dz + place, load_part(dy + place, count) * load(f->y + at) * silu_slope(gate, sigmoid_of(gate)), count);
+        fetch_ahead(z + place - back);
+        fetch_ahead_to_write(dz + place - back);
+        store_part(dz + place, load_part(dy + place, count) * load(f->y + at) * silu_slope(load_part(z + place, count), load(f->gate + at)), count);
       }
     }
-    store(f->dskip + e, load(f->dskip + e) + slope_skip);
-    store(f->dbias + e, load(f->dbias + e) + slope_bias);
+    k++;
+  }
+  for (int e = 0; e < task->width; e += W) {
+    store(f->dskip + e, load(f->dskip + e) + load(f->chunk_skip + e));
+    store(f->dbias + e, load(f->dbias + e) + load(f->chunk_bias + e));
   }
 }
 
@@ -408,10 +431,10 @@ static void selective_scan_backward_task(const call_t *call, const backward_job 
   for (int chunk = j->chunks - 1; chunk >= 0; chunk--) {
     copy_floats(f->h, checkpoints + chunk * size, size);
     list_steps(f->steps, control, chunk * CHUNK, min_int((chunk + 1) * CHUNK, s->L), s->L, every);
-    int bounded = backward_prepare(call, s, f, block, width, b, task.largest_decay);
+    int bounded = backward_prepare(call, s, f, block, width, b, task.largest_decay, 1);
     backward_prepare_reverse(call, s, f, block, width, b);
     for (int n = 0; n < s->N;) {
-      int at_once = bounded && s->groups_b && s->groups_c && s->N - n >= STATES_AT_ONCE ? STATES_AT_ONCE : 1;
+      int at_once = bounded && s->groups_b && s->groups_c && s->N - n >= BACKWARD_STATES ? BACKWARD_STATES : 1;
       fill_zero(f->lanes_b, (size_t)f->steps->count * at_once * W);
       fill_zero(f->lanes_c, (size_t)f->steps->count * at_once * W);
       for (int e = 0; e < block.width; e += W) backward_vector(&task, n, e, at_once);

@@ -4,27 +4,26 @@
  */
 #include "selective-scan.h"
 
-enum { FORWARD_STEPS = 64, FORWARD_CHANNELS = 64 };
+enum { FORWARD_STEPS = 64 };
 
 typedef struct {
-  float *dt, *dx, *y; /* [FORWARD_STEPS][width] */
+  float *dt, *dx, *y; /* [width / W][FORWARD_STEPS][W] */
   float *a, *h;       /* [N][width]; a holds A * log2(e) */
   float *b, *c;       /* [N][width] where B or C is constant */
   float *skip, *bias; /* [width] */
   steps_t *steps;
 } forward_scratch;
 
-static double forward_scratch_bytes(const scan_shape *s) {
-  double width = FORWARD_CHANNELS;
-  return aligned_bytes(4 * width * (3.0 * FORWARD_STEPS + 4.0 * s->N + 2) + sizeof(steps_t) + 11 * ALIGNMENT);
+static double forward_scratch_bytes(const scan_shape *s, double width) {
+  return aligned_bytes(4 * width * (3.0 * (FORWARD_STEPS + 1) + 4.0 * s->N + 2) + sizeof(steps_t) + 11 * ALIGNMENT);
 }
 
 static forward_scratch take_forward_scratch(const scan_shape *s, int width, void *memory) {
   arena_t arena = {memory};
   forward_scratch f;
-  f.dt = take_floats(&arena, (size_t)FORWARD_STEPS * width);
-  f.dx = take_floats(&arena, (size_t)FORWARD_STEPS * width);
-  f.y = take_floats(&arena, (size_t)FORWARD_STEPS * width);
+  f.dt = take_floats(&arena, (size_t)(FORWARD_STEPS + 1) * width);
+  f.dx = take_floats(&arena, (size_t)(FORWARD_STEPS + 1) * width);
+  f.y = take_floats(&arena, (size_t)(FORWARD_STEPS + 1) * width);
   f.a = take_floats(&arena, (size_t)s->N * width);
   f.h = take_floats(&arena, (size_t)s->N * width);
   f.b = take_floats(&arena, (size_t)s->N * width);
@@ -37,9 +36,9 @@ static forward_scratch take_forward_scratch(const scan_shape *s, int width, void
 
 static void selective_scan_forward_plan(const call_t *call, plan_t *plan) {
   scan_shape s = scan_shape_of(call);
-  channel_partition p = partition_channels(&s, FORWARD_CHANNELS);
+  channel_partition p = partition_channels(&s);
   plan->workspaceBytes = 0;
-  plan->scratchBytes = forward_scratch_bytes(&s);
+  plan->scratchBytes = forward_scratch_bytes(&s, p.block_width);
   plan->phases = 1;
   plan->tasks[0] = s.B * block_count(&p);
 }
@@ -57,7 +56,7 @@ INLINE void carry_states(const float *dt, const float *dx, float *y, const float
     decay[n] = load(a + n * width);
   }
   for (int k = begin; k < end; k++) {
-    vf size = load(dt + k * width), input = load(dx + k * width), sum = load(y + k * width);
+    vf size = load(dt + k * W), input = load(dx + k * W), sum = load(y + k * W);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     const float *c_row = constant_c ? c : c + (size_t)step[k] * c_stride;
     for (int n = 0; n < states; n++) {
@@ -66,7 +65,7 @@ INLINE void carry_states(const float *dt, const float *dx, float *y, const float
       state[n] = multiply_add(state[n], exp2_of(size * decay[n], bounded), input * bn);
       sum = multiply_add(state[n], cn, sum);
     }
-    store(y + k * width, sum);
+    store(y + k * W, sum);
   }
   for (int n = 0; n < states; n++) store(h + n * width, state[n]);
 }
@@ -77,21 +76,25 @@ static int forward_prepare(const call_t *call, const scan_shape *s, const forwar
   vi inside = splat_int(-1);
   for (int k = 0; k < f->steps->count; k++) {
     size_t row = ((size_t)b * s->L + f->steps->step[k]) * s->E + block.first;
+    size_t ahead = fetch_distance(s, f->steps->step[k]);
     for (int e = 0; e < width; e += W) {
+      fetch_ahead(u + row + e + ahead);
+      fetch_ahead(delta + row + e + ahead);
       vf x = load_part(u + row + e, block.width - e);
       vf size = load_part(delta + row + e, block.width - e) + load(f->bias + e);
       if (s->softplus) size = softplus_of(size);
       inside &= absolute(size) * splat(largest_decay) < splat(125.0f);
-      store(f->dt + k * width + e, size);
-      store(f->dx + k * width + e, size * x);
-      store(f->y + k * width + e, load(f->skip + e) * x);
+      int at = e * (FORWARD_STEPS + 1) + k * W;
+      store(f->dt + at, size);
+      store(f->dx + at, size * x);
+      store(f->y + at, load(f->skip + e) * x);
     }
   }
   return all_lanes(inside);
 }
 
 /* Applies the gate and writes y for every step of the block, zeros at masked ones. */
-static void forward_finish(const call_t *call, const scan_shape *s, const forward_scratch *f, channel_block block, int width, int b) {
+static void forward_finish(const call_t *call, const scan_shape *s, const forward_scratch *f, channel_block block, int b) {
   const float *z = IN(float, 6);
   float *y = OUT(float, 0);
   for (int t = 0, k = 0; t < f->steps->length; t++) {
@@ -100,8 +103,11 @@ static void forward_finish(const call_t *call, const scan_shape *s, const forwar
       fill_zero(y + row, block.width);
       continue;
     }
+    size_t ahead = fetch_distance(s, f->steps->start + t);
     for (int e = 0; e < block.width; e += W) {
-      vf value = load(f->y + k * width + e);
+      if (z) fetch_ahead(z + row + e + ahead);
+      fetch_ahead_to_write(y + row + e + ahead);
+      vf value = load(f->y + e * (FORWARD_STEPS + 1) + k * W);
       if (z) value = value * silu_of(load_part(z + row + e, block.width - e));
       store_part(y + row + e, value, block.width - e);
     }
@@ -120,8 +126,7 @@ static float largest_absolute(const float *values, size_t count) {
 }
 
 /* States of the block's channels from memory [E, N] layout at `states`, one run after the other. */
-static void forward_carry(const scan_shape *s, const forward_scratch *f, channel_block block, int width, const float *b, const float *c,
-                          size_t b_stride, size_t c_stride, int bounded, float *states) {
+static void forward_carry(const scan_shape *s, const forward_scratch *f, channel_block block, int width, const float *b, const float *c, size_t b_stride, size_t c_stride, int bounded, float *states) {
   const steps_t *steps = f->steps;
   int constant_b = !s->groups_b, constant_c = !s->groups_c, fast = bounded && !constant_b && !constant_c;
   for (int e = 0; e < block.width; e += W) {
@@ -136,7 +141,7 @@ static void forward_carry(const scan_shape *s, const forward_scratch *f, channel
         if (run->reset)
           for (int i = 0; i < at_once; i++) store(h + (size_t)i * width, splat(0.0f));
 #define CARRY(states, bounded, constant_b, constant_c)                                                                                       \
-  carry_states(f->dt + e, f->dx + e, f->y + e, a, h, bn, cn, steps->step, run->begin, run->end, width, b_stride, c_stride, states, bounded, \
+  carry_states(f->dt + e * (FORWARD_STEPS + 1), f->dx + e * (FORWARD_STEPS + 1), f->y + e * (FORWARD_STEPS + 1), a, h, bn, cn, steps->step, run->begin, run->end, width, b_stride, c_stride, states, bounded, \
                constant_b, constant_c)
         if (at_once == STATES_AT_ONCE) CARRY(STATES_AT_ONCE, 1, 0, 0);
         else if (!constant_b && !constant_c) CARRY(1, 0, 0, 0);
@@ -179,13 +184,13 @@ static void selective_scan_forward_task(const call_t *call, const scan_shape *s,
     list_steps(f.steps, control, t, min_int(t + FORWARD_STEPS, s->L), s->L, every);
     int bounded = forward_prepare(call, s, &f, block, width, b, largest_decay);
     forward_carry(s, &f, block, width, rows_b, rows_c, (size_t)s->groups_b * s->N, (size_t)s->groups_c * s->N, bounded, states);
-    forward_finish(call, s, &f, block, width, b);
+    forward_finish(call, s, &f, block, b);
   }
   scatter_channels(OUT(float, 1) + state_row, f.h, block, s->N, width);
 }
 
 static void selective_scan_forward_run(const call_t *call, int begin, int end, void *scratch) {
   scan_shape s = scan_shape_of(call);
-  channel_partition p = partition_channels(&s, FORWARD_CHANNELS);
+  channel_partition p = partition_channels(&s);
   for (int task = begin; task < end; task++) selective_scan_forward_task(call, &s, &p, task, scratch);
 }

@@ -12,6 +12,8 @@ enum { STATES_AT_ONCE = 8 };
 enum { STATES_AT_ONCE = 4 };
 #endif
 
+enum { WIDEST_BLOCK = 256, FETCH_STEPS = 16 };
+
 typedef struct {
   int B, L, E, N, groups_b, groups_c, softplus, state_every;
 } scan_shape;
@@ -20,6 +22,9 @@ INLINE scan_shape scan_shape_of(const call_t *call) {
   const int32_t *v = call->integers;
   return (scan_shape){v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
 }
+
+/* How far ahead of step t to ask for a row, in floats. Rows lie pages apart, so the processor does not guess the next one by itself. */
+INLINE size_t fetch_distance(const scan_shape *s, int t) { return t + FETCH_STEPS < s->L ? (size_t)FETCH_STEPS * s->E : 0; }
 
 /* A block of channels that lies in one group of B and in one group of C. */
 typedef struct { int first, width; } channel_block;
@@ -31,13 +36,17 @@ INLINE int greatest_common_divisor(int a, int b) {
   return a;
 }
 
-/* Cuts E channels into equal blocks of at most `widest` (a multiple of 16), never across a group border. */
-INLINE channel_partition partition_channels(const scan_shape *s, int widest) {
+/*
+ * Cuts E channels into equal blocks, never across a group border. Wide blocks read long pieces of each row (rows lie pages apart, so
+ * narrow ones miss the address cache at every step); but there should be eight blocks for threads, and no block below a cache line or so.
+ */
+INLINE channel_partition partition_channels(const scan_shape *s) {
   int gb = max_int(s->groups_b, 1), gc = max_int(s->groups_c, 1);
   channel_partition p;
   p.regions = gb / greatest_common_divisor(gb, gc) * gc;
   p.region_width = s->E / p.regions;
-  p.block_width = round_up(divide_up(p.region_width, divide_up(p.region_width, widest)), 16);
+  int wanted = max_int(divide_up(s->E, WIDEST_BLOCK), min_int(8, divide_up(s->E, 64)));
+  p.block_width = round_up(divide_up(p.region_width, divide_up(wanted, p.regions)), 16);
   p.blocks_in_region = divide_up(p.region_width, p.block_width);
   return p;
 }

@@ -26,6 +26,10 @@
 #define W 4
 #endif
 
+/* Hints that a line will be read, or written, soon; the address need not exist. */
+#define fetch_ahead(p) __builtin_prefetch((p), 0, 3)
+#define fetch_ahead_to_write(p) __builtin_prefetch((p), 1, 3)
+
 typedef float vf __attribute__((vector_size(W * 4)));
 typedef int32_t vi __attribute__((vector_size(W * 4)));
 typedef float vf_any __attribute__((vector_size(W * 4), may_alias, aligned(4)));
@@ -113,13 +117,33 @@ INLINE vf square_root(vf x) {
 #endif
 }
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HAS_SHUFFLE 1
+#endif
+#endif
+
 /* Sum of the lanes, halves added to halves. */
 INLINE float sum_lanes(vf x) {
+#if HAS_SHUFFLE && W == 16
+  x = x + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  x = x + __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+  x = x + __builtin_shufflevector(x, x, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
+  return x[0] + x[1];
+#elif HAS_SHUFFLE && W == 8
+  x = x + __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+  x = x + __builtin_shufflevector(x, x, 2, 3, 0, 1, 2, 3, 0, 1);
+  return x[0] + x[1];
+#elif HAS_SHUFFLE
+  x = x + __builtin_shufflevector(x, x, 2, 3, 0, 1);
+  return x[0] + x[1];
+#else
   float lanes[W] __attribute__((aligned(64)));
   store(lanes, x);
   for (int half = W / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
+#endif
 }
 
 /* True when every lane of the mask is set. */

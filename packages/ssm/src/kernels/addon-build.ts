@@ -6,7 +6,7 @@ import { KernelError } from '../errors/index.ts';
  */
 
 const ADDON_FILE = 'mamba360-kernels.node';
-const COMPILE_FLAGS = ['-std=gnu11', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast'];
+const COMPILE_FLAGS = ['-std=gnu11', '-O3', '-fPIC', '-fvisibility=hidden', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off'];
 const X64_LEVELS = ['v2', 'v3', 'v4'];
 
 const fileSystem = () => process.getBuiltinModule('node:fs');
