@@ -1,6 +1,6 @@
 export { GAPS } from './capabilities.ts';
 export type { Gap } from './capabilities.ts';
-export { fillGaps } from './gaps/index.ts';
+export { fillGaps } from './gaps/fill-gaps.ts';
 export { kernelTargetOf } from './kernel-registry.ts';
 export type { KernelBackendName } from './kernel-registry.ts';
 export { tf } from './tensorflow.ts';

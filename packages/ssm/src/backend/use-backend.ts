@@ -1,6 +1,6 @@
 import { BackendError, ConfigError, SsmError } from '../errors/index.ts';
 import type { TargetName } from '../kernels/target.ts';
-import { fillGaps } from './gaps/index.ts';
+import { fillGaps } from './gaps/fill-gaps.ts';
 import { setKernelTarget } from './kernel-registry.ts';
 import type { KernelBackendName } from './kernel-registry.ts';
 import { isNode, loadTensorflowBackend, loadWasmBackend } from './load-tensorflow-backend.ts';

@@ -5,7 +5,7 @@ import { GAPS } from '../capabilities.ts';
 import { loadTensorflowBackend, loadWasmBackend } from '../load-tensorflow-backend.ts';
 import { tf } from '../tensorflow.ts';
 import { cumprodGradient } from './gradients.ts';
-import { fillGaps } from './index.ts';
+import { fillGaps } from './fill-gaps.ts';
 
 /** Starts a backend without `useBackend`, so that nothing is filled yet. */
 async function startBare(name: string): Promise<void> {
