@@ -27,11 +27,16 @@ function* stride(series: readonly PoolSeries[], from: (series: PoolSeries) => nu
 const numbers = (line: string): number[] => line.split(',').slice(1).map((cell) => cell.replaceAll('"', '')).filter((cell) => cell !== '' && cell !== 'NA').map(Number);
 const lines = (path: string): string[] => gunzipSync(readFileSync(path)).toString('utf8').trim().split('\n');
 
+/** Every 47th cut of the given series of 2014, 24 steps ahead: the test split that also lies in the package, as example data. */
+export function beijingSet(series: readonly PoolSeries[], shape: ZeroShotShape): EvaluationSet {
+  return samplesOf('beijing-pm25 2014, 24 h', 24, stride(series, () => shape.contextLength, 47, 24), shape);
+}
+
 /** Sets held back from the pool's own sources, and sets of other sources that may be scored but not trained on (their licences forbid shipping). */
 export function evaluationSets(folder: string, held: { readonly nab: readonly PoolSeries[]; readonly classic: readonly PoolSeries[] }, shape: ZeroShotShape): EvaluationSet[] {
   const sets: EvaluationSet[] = [];
   const beijing = beijingSeries(folder, [2014]).filter((series) => /(pm2\.5|TEMP|PRES)$/.test(series.name));
-  sets.push(samplesOf('beijing-pm25 2014, 24 h', 24, stride(beijing, () => shape.contextLength, 47, 24), shape));
+  sets.push(beijingSet(beijing, shape));
   sets.push(samplesOf('nab, series held back, 48 steps', 48, stride(held.nab, (series) => Math.floor(series.values.length / 2), 131, 48), shape));
   sets.push(samplesOf('univariate, last fifth, 12 steps', 12, stride(held.classic, (series) => Math.ceil(series.values.length * 0.8), 5, 12), shape));
   const etth1 = lines(`${folder}/timeseries/etth1/ETTh1.csv.gz`).slice(1).map(numbers);

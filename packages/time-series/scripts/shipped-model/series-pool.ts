@@ -74,13 +74,16 @@ export function beijingSeries(folder: string, years: readonly number[]): PoolSer
   for (const column of ['pm2.5', 'DEWP', 'TEMP', 'PRES', 'Iws']) {
     const at = header.indexOf(column);
     const values = rows.map((row) => (row[at] === 'NA' ? Number.NaN : Number(row[at])));
-    const times = rows.map((_, i) => i * HOUR);
-    out.push({ name: `beijing/${column}`, values: Float32Array.from(values), seasons: [24, 168] });
-    for (const hours of [3, 6, 24]) {
-      out.push({ name: `beijing/${column}@${hours}h`, values: toGrid(times, values, hours * HOUR), seasons: seasonsOfStep(hours * HOUR) });
-    }
+    out.push(...hourlyAndCoarser(`beijing/${column}`, values));
   }
   return out;
+}
+
+/** An hourly series, and its means over 3, 6 and 24 hours. */
+function hourlyAndCoarser(name: string, values: readonly number[]): PoolSeries[] {
+  const times = values.map((_, i) => i * HOUR);
+  const coarser = [3, 6, 24].map((hours): PoolSeries => ({ name: `${name}@${hours}h`, values: toGrid(times, values, hours * HOUR), seasons: seasonsOfStep(hours * HOUR) }));
+  return [{ name, values: Float32Array.from(values), seasons: [24, 168] }, ...coarser];
 }
 
 /** Small public-domain series; the last fifth of each is held back. */
