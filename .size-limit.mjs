@@ -4,5 +4,10 @@ const modifyEsbuildConfig = (config) => ({ ...config, format: 'esm', platform: '
 export default [
   { name: 'ssm: errors', path: 'packages/ssm/dist/errors/index.js', limit: '1 kB', modifyEsbuildConfig },
   { name: 'ssm: kernels, every WebAssembly build embedded', path: 'packages/ssm/dist/kernels/index.js', limit: '200 kB', modifyEsbuildConfig },
-  { name: 'ssm: layers and training', path: ['packages/ssm/dist/layers/index.js', 'packages/ssm/dist/training/index.js'], limit: '250 kB', modifyEsbuildConfig },
+  {
+    name: 'ssm: layers and training',
+    path: ['packages/ssm/dist/layers/index.js', 'packages/ssm/dist/training/index.js'],
+    limit: '250 kB',
+    modifyEsbuildConfig,
+  },
 ];

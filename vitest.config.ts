@@ -42,7 +42,9 @@ export default defineConfig({
     // Under turbo, which sets TURBO_HASH, a line for each test would drown what failed.
     reporters: [process.env.TURBO_HASH === undefined ? 'default' : 'dot', 'json'],
     // Where the command was started: a member's folder under turbo. `tooling/bootstrap` adds the reports up.
-    outputFile: { json: resolve(process.cwd(), process.argv.some((word) => word.endsWith(':shared')) ? 'test-results-shared.json' : 'test-results.json') },
+    outputFile: {
+      json: resolve(process.cwd(), process.argv.some((word) => word.endsWith(':shared')) ? 'test-results-shared.json' : 'test-results.json'),
+    },
     projects: members().flatMap(({ name, folder }) => [
       project(name, folder, ['src/**/*.test.ts', '*.test.mjs'], [SHARED_TESTS]),
       project(`${name}:shared`, folder, [SHARED_TESTS], []),

@@ -12,10 +12,17 @@ function member(name, scripts, reports = {}) {
   const folder = join(root, 'packages', name);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts }));
-  for (const [file, report] of Object.entries(reports)) writeFileSync(join(folder, file), typeof report === 'string' ? report : JSON.stringify(report));
+  for (const [file, report] of Object.entries(reports))
+    writeFileSync(join(folder, file), typeof report === 'string' ? report : JSON.stringify(report));
 }
 
-const report = (passed, failed, testResults = []) => ({ numPassedTests: passed, numFailedTests: failed, numPendingTests: 1, numTodoTests: 0, testResults });
+const report = (passed, failed, testResults = []) => ({
+  numPassedTests: passed,
+  numFailedTests: failed,
+  numPendingTests: 1,
+  numTodoTests: 0,
+  testResults,
+});
 
 test('adds the reports of every member and task', () => {
   member('a', { test: 'x', 'test:shared': 'x' }, { 'test-results.json': report(3, 0), 'test-results-shared.json': report(4, 0) });

@@ -27,7 +27,8 @@ const env = {
   MAMBA360_GOLDEN_INDEX: existsSync(goldenIndex) ? createHash('sha256').update(readFileSync(goldenIndex)).digest('hex') : 'absent',
 };
 console.log(`Node ${process.version}, backends ${backends}, kernels ${kernels}`);
-if (!existsSync(shared)) console.log('The folder ../shared is absent: tests of its golden files and data are skipped; MAMBA360_SHARED names another place.');
+if (!existsSync(shared))
+  console.log('The folder ../shared is absent: tests of its golden files and data are skipped; MAMBA360_SHARED names another place.');
 
 removeReports(ROOT);
 const tests = existsSync(shared) ? ['test', 'test:shared'] : ['test'];
@@ -48,11 +49,16 @@ process.exitCode = sum.failed === 0 && code === 0 ? 0 : 1;
 
 /** What `mamba360 doctor` says, as the two words that decide results. */
 async function examination() {
-  const { output } = await run(process.execPath, [...FROM_SOURCE, 'apps/cli/src/main.ts', 'doctor', '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const { output } = await run(process.execPath, [...FROM_SOURCE, 'apps/cli/src/main.ts', 'doctor', '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   try {
     const report = JSON.parse(output);
     const names = report.backends.filter((backend) => backend.available).map((backend) => backend.name);
-    return { backends: names.join() || 'none', kernels: report.kernels === null ? 'none' : `${report.kernels.target} ${report.kernels.instructionSet}` };
+    return {
+      backends: names.join() || 'none',
+      kernels: report.kernels === null ? 'none' : `${report.kernels.target} ${report.kernels.instructionSet}`,
+    };
   } catch {
     return { backends: 'unknown', kernels: 'unknown' };
   }

@@ -40,7 +40,13 @@ async function installPackages(say) {
       cwd: tmpdir(),
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: windows,
-      env: { PATH: process.env.PATH?.split(delimiter).filter((folder) => !folder.startsWith(ROOT)).join(delimiter), npm_config_local_prefix: undefined, npm_package_json: undefined },
+      env: {
+        PATH: process.env.PATH?.split(delimiter)
+          .filter((folder) => !folder.startsWith(ROOT))
+          .join(delimiter),
+        npm_config_local_prefix: undefined,
+        npm_package_json: undefined,
+      },
     },
   );
   if (code !== 0) throw new Error(`pnpm install ended with code ${code}:\n${output.trim().split('\n').slice(-25).join('\n')}`);

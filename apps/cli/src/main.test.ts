@@ -34,9 +34,17 @@ describe('doctor', () => {
 });
 
 test('an unknown verb ends with code 2, one line on standard error and nothing on standard output', () => {
-  expect(mamba360('docter')).toEqual({ code: 2, out: '', error: expect.stringMatching(/^mamba360 has no verb "docter".* Did you mean mamba360 doctor\?\n$/) });
+  expect(mamba360('docter')).toEqual({
+    code: 2,
+    out: '',
+    error: expect.stringMatching(/^mamba360 has no verb "docter".* Did you mean mamba360 doctor\?\n$/),
+  });
 });
 
 test('bench names its benchmarks', () => {
-  expect(mamba360('bench', 'lerning')).toEqual({ code: 2, out: '', error: 'bench has no benchmark "lerning", only kernels, learning. Did you mean learning?\n' });
+  expect(mamba360('bench', 'lerning')).toEqual({
+    code: 2,
+    out: '',
+    error: 'bench has no benchmark "lerning", only kernels, learning. Did you mean learning?\n',
+  });
 });

@@ -36,9 +36,21 @@ describe('a card fails', () => {
     ['without a class', { class: undefined }, 'class: Invalid key: Expected "class" but received undefined'],
     ['without baselines', { baselines: [] }, 'baselines: Invalid length: Expected >=1 but received 0'],
     ['with a red licence', { class: 'red', data: [{ name: 'x', licence: 'CC-BY-NC-4.0', class: 'red' }] }, 'has a red input, so no weights may ship'],
-    ['with an unknown licence', { data: [{ name: 'x', licence: 'Strange-1.0', class: 'green' }] }, 'data x (Strange-1.0) is called green, and the table says red'],
-    ['with a data set read as red', { data: [{ name: 'etth1', licence: 'CC-BY-4.0', class: 'green' }] }, 'data etth1 (CC-BY-4.0) is called green, and the table says red'],
-    ['with a lighter class than its data', { data: [{ name: 'mnist', licence: 'CC-BY-SA-3.0', class: 'amber' }] }, 'class is green, and its reddest input is amber'],
+    [
+      'with an unknown licence',
+      { data: [{ name: 'x', licence: 'Strange-1.0', class: 'green' }] },
+      'data x (Strange-1.0) is called green, and the table says red',
+    ],
+    [
+      'with a data set read as red',
+      { data: [{ name: 'etth1', licence: 'CC-BY-4.0', class: 'green' }] },
+      'data etth1 (CC-BY-4.0) is called green, and the table says red',
+    ],
+    [
+      'with a lighter class than its data',
+      { data: [{ name: 'mnist', licence: 'CC-BY-SA-3.0', class: 'amber' }] },
+      'class is green, and its reddest input is amber',
+    ],
     ['with another size', { weights: [{ file: 'weights.safetensors', bytes: 5 }] }, 'says weights.safetensors has 5 bytes, and it has 1000'],
   ])('%s', (_, change, message) => {
     expect(messages(change)).toContain(message);

@@ -28,7 +28,8 @@ export function checkCards(tree: Tree): Problem[] {
   const described = new Set<string>();
   for (const file of tree.files.filter((path) => CARD.test(path))) {
     const parsed = parseModelCard(tree.read(file));
-    const messages = 'problems' in parsed ? parsed.problems : [...licenceProblems(parsed.card), ...weightProblems(parsed.card, file, tree, described)];
+    const messages =
+      'problems' in parsed ? parsed.problems : [...licenceProblems(parsed.card), ...weightProblems(parsed.card, file, tree, described)];
     problems.push(...messages.map((message) => ({ file, message })));
   }
   const weights = tree.files.filter((path) => WEIGHTS.test(path) && !FIXTURE.test(path));

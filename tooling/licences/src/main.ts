@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { checkCards } from './check-cards.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 });
+const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
+  cwd: root,
+  encoding: 'utf8',
+  maxBuffer: 1 << 28,
+});
 const files = listed.split('\0').filter((path) => path !== '' && existsSync(join(root, path)));
 
 const problems = checkCards({

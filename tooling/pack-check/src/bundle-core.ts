@@ -33,6 +33,7 @@ export async function bundleForBrowser(folder: string, entries: readonly string[
     external: ['@tensorflow/*', 'node:*'],
   });
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.filter((edge) => edge.external === true));
-  const paths = (dynamic: boolean): string[] => [...new Set(imports.filter((edge) => (edge.kind === 'dynamic-import') === dynamic).map((edge) => edge.path))].sort();
+  const paths = (dynamic: boolean): string[] =>
+    [...new Set(imports.filter((edge) => (edge.kind === 'dynamic-import') === dynamic).map((edge) => edge.path))].sort();
   return { externals: paths(false), onDemand: paths(true), bytes: outputFiles[0]!.contents.length };
 }

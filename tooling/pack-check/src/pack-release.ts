@@ -55,4 +55,3 @@ function readTarball(path: string): Tarball {
   const manifest = JSON.parse(runCommand('tar', ['-xzOf', path, 'package/package.json'], folder)) as Record<string, unknown>;
   return { name: String(manifest.name), version: String(manifest.version), path, bytes: statSync(path).size, files, manifest };
 }
-

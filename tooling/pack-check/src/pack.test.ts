@@ -8,7 +8,9 @@ import { installPacked, runModule } from './install-packed.ts';
 import { packRelease } from './pack-release.ts';
 import type { Tarball } from './pack-release.ts';
 
-const PACKAGES = ['audio', 'chemical', 'language', 'medical', 'recommendation', 'ssm', 'time-series', 'video', 'vision'].map((name) => `@mamba360/${name}`);
+const PACKAGES = ['audio', 'chemical', 'language', 'medical', 'recommendation', 'ssm', 'time-series', 'video', 'vision'].map(
+  (name) => `@mamba360/${name}`,
+);
 const WITHOUT_TENSORFLOW = ['runtime', 'checkpoints', 'math', 'random', 'errors', 'kernels', 'metrics'].map((room) => `@mamba360/ssm/${room}`);
 const MINUTES = 60_000;
 
@@ -44,22 +46,34 @@ describe.skipIf(!enabled)('a release', () => {
     }
   });
 
-  test('installs together, scripts off, and every package imports', () => {
-    const folder = installPacked(join(scratch, 'together'), tarballs, tarballs);
-    for (const name of PACKAGES) expect(runModule(folder, `await import('${name}'); console.log('ok')`)).toBe('ok');
-  }, 5 * MINUTES);
+  test(
+    'installs together, scripts off, and every package imports',
+    () => {
+      const folder = installPacked(join(scratch, 'together'), tarballs, tarballs);
+      for (const name of PACKAGES) expect(runModule(folder, `await import('${name}'); console.log('ok')`)).toBe('ok');
+    },
+    5 * MINUTES,
+  );
 
-  test.each(PACKAGES)('%s installs alone, scripts off, and imports', (name) => {
-    const folder = installPacked(join(scratch, `alone-${name.split('/')[1]}`), [tarball(name)], tarballs);
-    expect(runModule(folder, `await import('${name}'); console.log('ok')`)).toBe('ok');
-    rmSync(folder, { recursive: true, force: true });
-  }, 5 * MINUTES);
+  test.each(PACKAGES)(
+    '%s installs alone, scripts off, and imports',
+    (name) => {
+      const folder = installPacked(join(scratch, `alone-${name.split('/')[1]}`), [tarball(name)], tarballs);
+      expect(runModule(folder, `await import('${name}'); console.log('ok')`)).toBe('ok');
+      rmSync(folder, { recursive: true, force: true });
+    },
+    5 * MINUTES,
+  );
 
-  test('language alone brings no TensorFlow.js', () => {
-    const folder = installPacked(join(scratch, 'language'), [tarball('@mamba360/language')], tarballs);
-    expect(existsSync(join(folder, 'node_modules/@mamba360/ssm/package.json'))).toBe(true);
-    expect(existsSync(join(folder, 'node_modules/@tensorflow'))).toBe(false);
-  }, 5 * MINUTES);
+  test(
+    'language alone brings no TensorFlow.js',
+    () => {
+      const folder = installPacked(join(scratch, 'language'), [tarball('@mamba360/language')], tarballs);
+      expect(existsSync(join(folder, 'node_modules/@mamba360/ssm/package.json'))).toBe(true);
+      expect(existsSync(join(folder, 'node_modules/@tensorflow'))).toBe(false);
+    },
+    5 * MINUTES,
+  );
 
   describe('ssm without TensorFlow.js', () => {
     let folder = '';

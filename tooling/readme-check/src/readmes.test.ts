@@ -19,7 +19,10 @@ function run(name: string, line: number, source: string): string {
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, source);
   try {
-    return execFileSync(process.execPath, ['--conditions=@mamba360/source', '--import', 'tsx', file], { cwd: join(packages, name), encoding: 'utf8' });
+    return execFileSync(process.execPath, ['--conditions=@mamba360/source', '--import', 'tsx', file], {
+      cwd: join(packages, name),
+      encoding: 'utf8',
+    });
   } finally {
     rmSync(file);
   }
@@ -30,9 +33,13 @@ test('the core and the first domain package have an example', () => {
 });
 
 describe('an example prints what its README says', () => {
-  test.each(found)('$name, line $line', ({ name, line, source, output }) => {
-    expect(outputDifference(run(name, line, source), output)).toBeUndefined();
-  }, 120_000);
+  test.each(found)(
+    '$name, line $line',
+    ({ name, line, source, output }) => {
+      expect(outputDifference(run(name, line, source), output)).toBeUndefined();
+    },
+    120_000,
+  );
 });
 
 test('only a program followed by its output is an example', () => {

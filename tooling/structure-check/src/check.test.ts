@@ -10,7 +10,10 @@ const library = {
   sideEffects: false,
   engines: { node: '>=20.19' },
   files: ['dist', 'src', 'README.md', 'CHANGELOG.md', 'LICENSE'],
-  exports: { '.': { '@mamba360/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' }, './package.json': './package.json' },
+  exports: {
+    '.': { '@mamba360/source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' },
+    './package.json': './package.json',
+  },
   scripts: { build: 'tsc -b tsconfig.build.json', test: 'vitest run', check: 'publint' },
 };
 
@@ -58,7 +61,9 @@ describe('package-shape', () => {
     [{ private: true }, 'is private, and everything in packages/ is published'],
     [{ exports: { ...library.exports, './ops': './dist/ops/index.js' } }, 'exports["./ops"] has the conditions'],
   ])('%j', (fields, message) => {
-    expect(violations({ 'packages/ssm/package.json': manifest(fields) }).join('\n')).toContain(`package-shape: packages/ssm/package.json: ${message}`);
+    expect(violations({ 'packages/ssm/package.json': manifest(fields) }).join('\n')).toContain(
+      `package-shape: packages/ssm/package.json: ${message}`,
+    );
   });
 
   test('a missing README', () => {
@@ -98,7 +103,9 @@ describe('import-direction', () => {
 describe('rooms-without-tensorflow', () => {
   test('even as a type', () => {
     const found = violations({ 'packages/ssm/src/math/hippo.ts': "export type T = import('@tensorflow/tfjs').Tensor;\n" });
-    expect(found).toEqual(['rooms-without-tensorflow: packages/ssm/src/math/hippo.ts: reaches TensorFlow.js: packages/ssm/src/math/hippo.ts -> @tensorflow/tfjs']);
+    expect(found).toEqual([
+      'rooms-without-tensorflow: packages/ssm/src/math/hippo.ts: reaches TensorFlow.js: packages/ssm/src/math/hippo.ts -> @tensorflow/tfjs',
+    ]);
   });
 
   test('even through another file', () => {

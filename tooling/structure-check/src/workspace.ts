@@ -51,7 +51,11 @@ export interface Rule {
 
 /** Reads the repository at `root`. */
 export function readWorkspace(root: string): Workspace {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 });
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   const files = listed.split('\0').filter((path) => path !== '' && existsSync(join(root, path)));
   return workspaceOf(files, (path) => readFileSync(join(root, path), 'utf8'));
 }

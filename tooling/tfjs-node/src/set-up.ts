@@ -21,7 +21,9 @@ export async function setUpTfjsNode(root: string): Promise<string> {
   if (refusal === undefined && loadTest(root) === undefined) return 'official download';
 
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error(`${refusal ?? 'the official download does not load'}, and there is no other libtensorflow for ${process.platform}-${process.arch}`);
+    throw new Error(
+      `${refusal ?? 'the official download does not load'}, and there is no other libtensorflow for ${process.platform}-${process.arch}`,
+    );
   }
   if (places.archive === undefined) throw new Error(`${refusal}, and tfjs-node-lambda-releases is not installed`);
   await checkArchive(places.archive);

@@ -13,7 +13,7 @@ export function checkOptions(words: readonly string[], options: ArgsDef, verb: s
   const known = new Map<string, string | undefined>();
   for (const [name, option] of Object.entries(options)) {
     if (option.type === 'positional') continue;
-    for (const spelling of [kebab(name), ...[('alias' in option ? (option.alias ?? []) : [])].flat()]) known.set(spelling, option.type);
+    for (const spelling of [kebab(name), ...['alias' in option ? (option.alias ?? []) : []].flat()]) known.set(spelling, option.type);
   }
   const positionals = Object.entries(options).filter(([, option]) => option.type === 'positional');
   const seen = new Set<string>();

@@ -24,7 +24,10 @@ const root: CommandDef = {
         fit: { type: 'boolean', description: 'Trains.' },
       },
       run: ({ file, horizon, fit }, { seed, backend }) =>
-        Promise.resolve({ document: { file, horizon, fit: fit === true, seed, backend, values: new Float32Array([1, 2]) }, text: `${file} ${horizon}` }),
+        Promise.resolve({
+          document: { file, horizon, fit: fit === true, seed, backend, values: new Float32Array([1, 2]) },
+          text: `${file} ${horizon}`,
+        }),
     }),
     data: failing(new DataError('The file has\n  no column "y".')),
     memory: failing(new MemoryError('Too large.')),
@@ -71,7 +74,10 @@ describe('a wrong command line ends with code 2 and says what was meant', () => 
     [['echo', 'a', '--seed', '1', '--seed', '2'], '--seed is given twice, expected once.\n'],
     [['echo', 'a', '--seed', '1.5'], '--seed is "1.5", expected a whole number from 0 to 4294967295.\n'],
     [['echo', 'a', '--backend', 'tensorflo'], '--backend is "tensorflo", expected one of auto, tensorflow, wasm, cpu. Did you mean tensorflow?\n'],
-    [['echo', 'a', 'b'], 'mamba360 echo takes 1 word beside its options, and "b" is one more. Quote a value that has spaces; --help shows the form.\n'],
+    [
+      ['echo', 'a', 'b'],
+      'mamba360 echo takes 1 word beside its options, and "b" is one more. Quote a value that has spaces; --help shows the form.\n',
+    ],
     [['echo'], 'Missing required positional argument: FILE\n'],
   ])('%j', async (words, message) => {
     expect(await run(...words)).toEqual({ code: 2, out: '', error: message });

@@ -41,7 +41,8 @@ export async function runCommandLine(root: CommandDef, words: readonly string[],
       terminal.out(`${plainUnlessTerminal(await renderUsage(found.command, found.parent), terminal)}\n`);
       return 0;
     }
-    if (found.command.run === undefined) throw new UsageError(`${found.path} needs a verb, one of ${(await verbNames(found.command)).join(', ')}. ${found.path} --help describes them.`);
+    if (found.command.run === undefined)
+      throw new UsageError(`${found.path} needs a verb, one of ${(await verbNames(found.command)).join(', ')}. ${found.path} --help describes them.`);
     const result = await runVerb(found, terminal, json, signal);
     if (json) terminal.out(`${JSON.stringify(result.document, jsonNumbers, 2)}\n`);
     else if (result.text !== '') terminal.out(`${result.text.replace(/\n$/, '')}\n`);

@@ -24,5 +24,7 @@ export function readSeed(text: string): number {
 export function readBackend(name: string): string {
   if ((BACKENDS as readonly string[]).includes(name)) return name;
   const near = closest(name, BACKENDS);
-  throw new UsageError(`--backend is ${JSON.stringify(name)}, expected one of ${BACKENDS.join(', ')}.${near === undefined ? '' : ` Did you mean ${near}?`}`);
+  throw new UsageError(
+    `--backend is ${JSON.stringify(name)}, expected one of ${BACKENDS.join(', ')}.${near === undefined ? '' : ` Did you mean ${near}?`}`,
+  );
 }

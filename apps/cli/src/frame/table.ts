@@ -4,6 +4,11 @@ export function table(header: readonly string[], rows: readonly (readonly string
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   const numeric = header.map((_, column) => rows.length > 0 && rows.every((row) => /^[-+.\d]*[\d%]?$/.test(row[column] ?? '')));
   return all
-    .map((row) => widths.map((width, column) => (numeric[column] ? (row[column] ?? '').padStart(width) : (row[column] ?? '').padEnd(width))).join('  ').trimEnd())
+    .map((row) =>
+      widths
+        .map((width, column) => (numeric[column] ? (row[column] ?? '').padStart(width) : (row[column] ?? '').padEnd(width)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }

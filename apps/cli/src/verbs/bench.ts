@@ -24,7 +24,14 @@ export const command = defineVerb({
     const folder = mkdtempSync(join(tmpdir(), 'mamba360-bench-'));
     const report = join(folder, 'report.json');
     try {
-      const words = [...(args.task === undefined ? [] : [args.task]), '--backend', backend, '--out', report, ...(args.seeds === undefined ? [] : ['--seeds', args.seeds])];
+      const words = [
+        ...(args.task === undefined ? [] : [args.task]),
+        '--backend',
+        backend,
+        '--out',
+        report,
+        ...(args.seeds === undefined ? [] : ['--seeds', args.seeds]),
+      ];
       const text = await runProgram(program, words, signal, note);
       const document: unknown = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { text };
       return { document, text };
@@ -36,15 +43,20 @@ export const command = defineVerb({
 
 function programOf(name: string): string {
   const program = fileURLToPath(new URL(`../../../benchmarks/src/${name}/run.ts`, import.meta.url));
-  if (!(NAMES as readonly string[]).includes(name)) throw new UsageError(`bench has no benchmark ${JSON.stringify(name)}, only ${NAMES.join(', ')}.${suggestion(name, NAMES)}`);
-  if (!existsSync(program)) throw new UsageError(`The benchmark ${name} is not here: bench runs from a checkout of the repository that has apps/benchmarks/src/${name}.`);
+  if (!(NAMES as readonly string[]).includes(name))
+    throw new UsageError(`bench has no benchmark ${JSON.stringify(name)}, only ${NAMES.join(', ')}.${suggestion(name, NAMES)}`);
+  if (!existsSync(program))
+    throw new UsageError(`The benchmark ${name} is not here: bench runs from a checkout of the repository that has apps/benchmarks/src/${name}.`);
   return program;
 }
 
 /** Runs the program; its lines are notes while it runs and the text when it is done. */
 function runProgram(program: string, words: readonly string[], signal: AbortSignal, note: (line: string) => void): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--conditions=@mamba360/source', '--import', 'tsx', program, ...words], { stdio: ['ignore', 'pipe', 'pipe'], signal });
+    const child = spawn(process.execPath, ['--conditions=@mamba360/source', '--import', 'tsx', program, ...words], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal,
+    });
     let text = '';
     let errors = '';
     child.stdout.on('data', (data: Buffer) => {

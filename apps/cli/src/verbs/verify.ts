@@ -4,7 +4,8 @@ import { defineVerb } from '../frame/verb.ts';
 
 export const command = defineVerb({
   name: 'verify',
-  description: 'Compares this implementation with golden cases of the official ones: every output, state and gradient, on every backend or the one named.',
+  description:
+    'Compares this implementation with golden cases of the official ones: every output, state and gradient, on every backend or the one named.',
   options: {
     folder: { type: 'positional', description: 'Folder of golden cases, of any depth.', required: true },
     families: { type: 'string', description: 'Only these families, separated by commas.', valueHint: 'names' },

@@ -46,7 +46,10 @@ function wrongWay(file: string, specifier: string): string | undefined {
   const [, name, room] = /^@mamba360\/([\w-]+)(?:\/([\w-]+))?/.exec(specifier) ?? [];
   if (name === undefined) return undefined;
   if (group === 'tooling') return undefined;
-  if (member === 'ssm') return name === 'ssm' ? `${specifier}: inside ssm, import by relative path (room ${room ?? 'index'})` : `ssm imports ${specifier}, and the core knows no other package`;
+  if (member === 'ssm')
+    return name === 'ssm'
+      ? `${specifier}: inside ssm, import by relative path (room ${room ?? 'index'})`
+      : `ssm imports ${specifier}, and the core knows no other package`;
   if (group === 'packages' && name !== 'ssm') return `a domain package imports ${specifier}; what two domains need moves to ssm`;
   return undefined;
 }

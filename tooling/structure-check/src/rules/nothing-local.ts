@@ -1,7 +1,10 @@
 import type { Rule } from '../workspace.ts';
 
 // Written in pieces so that this file passes its own rule.
-const REGISTRY_HOST = new RegExp(['registry', String.raw`\.(npmjs|yarnpkg|npmmirror)`, String.raw`|deb\.`, `debian\\.org|files\\.`, 'pythonhosted'].join(''), 'i');
+const REGISTRY_HOST = new RegExp(
+  ['registry', String.raw`\.(npmjs|yarnpkg|npmmirror)`, String.raw`|deb\.`, `debian\\.org|files\\.`, 'pythonhosted'].join(''),
+  'i',
+);
 const MACHINE_PATH = new RegExp(['(?<![\\w.~}$-])/', '(home/\\w|Users/\\w|root/|work/\\w)'].join(''));
 const BINARY = /\.(safetensors|gz|wasm|png|br|ico|node|gguf)$/;
 

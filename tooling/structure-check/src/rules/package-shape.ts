@@ -28,11 +28,13 @@ function* identity({ folder, group, manifest }: Member): Iterable<string> {
   if (manifest.type !== 'module') yield `type is ${manifest.type}, expected module`;
   if (group !== 'packages' && manifest.private !== true) yield 'private is not true, and only packages/ are published';
   if (folder === 'tooling/tsconfig') return;
-  for (const script of group === 'tooling' ? ['test'] : ['build', 'test']) if (manifest.scripts?.[script] === undefined) yield `has no script ${JSON.stringify(script)}`;
+  for (const script of group === 'tooling' ? ['test'] : ['build', 'test'])
+    if (manifest.scripts?.[script] === undefined) yield `has no script ${JSON.stringify(script)}`;
 }
 
 function* installScripts({ scripts = {} }: Manifest): Iterable<string> {
-  for (const script of INSTALL_SCRIPTS) if (scripts[script] !== undefined) yield `has the install script ${JSON.stringify(script)}; no package may have one`;
+  for (const script of INSTALL_SCRIPTS)
+    if (scripts[script] !== undefined) yield `has the install script ${JSON.stringify(script)}; no package may have one`;
 }
 
 function* versions({ dependencies, devDependencies, optionalDependencies, peerDependencies }: Manifest): Iterable<string> {
@@ -54,7 +56,8 @@ function* publishing({ private: hidden, description, sideEffects, engines, files
   for (const [path, target] of Object.entries(exports)) {
     if (path === './package.json') continue;
     const keys = Object.keys(target as object).join(', ');
-    if (keys !== '@mamba360/source, types, default') yield `exports[${JSON.stringify(path)}] has the conditions ${keys}, expected @mamba360/source, types, default`;
+    if (keys !== '@mamba360/source, types, default')
+      yield `exports[${JSON.stringify(path)}] has the conditions ${keys}, expected @mamba360/source, types, default`;
   }
 }
 

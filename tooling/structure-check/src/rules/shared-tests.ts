@@ -14,7 +14,11 @@ export const sharedTests: Rule = {
     for (const { folder, manifest } of members) {
       const has = files.some((file) => file.startsWith(`${folder}/`) && file.endsWith('.shared.test.ts'));
       const script = manifest.scripts?.['test:shared'] !== undefined;
-      if (has !== script) yield { file: `${folder}/package.json`, message: has ? 'has tests of ../shared and no script "test:shared"' : 'has the script "test:shared" and no such test' };
+      if (has !== script)
+        yield {
+          file: `${folder}/package.json`,
+          message: has ? 'has tests of ../shared and no script "test:shared"' : 'has the script "test:shared" and no such test',
+        };
     }
   },
 };
