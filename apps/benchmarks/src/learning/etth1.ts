@@ -10,6 +10,10 @@ export interface EtthOptions {
   readonly models?: readonly ModelName[];
   readonly seeds?: readonly number[];
   readonly epochs?: number;
+  /** Start of the linear path: a ridge regression on the training rows, or zero. Default zero, so that everything in the score was trained. */
+  readonly start?: 'ridge' | 'zero';
+  readonly learningRate?: number;
+  readonly averageDecay?: number;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -69,7 +73,7 @@ function scoreFunction(values: readonly Float64Array[], horizon: number, forecas
  * every test window scored. Validation chooses the epoch; the test windows are scored once for each trained model.
  */
 export async function etth1(options: EtthOptions): Promise<EtthRow[]> {
-  const { horizon = 96, models = ['mamba', 'identity', 'lstm', 'dlinear'], seeds = [1, 2, 3], epochs = 5 } = options;
+  const { horizon = 96, models = ['mamba', 'identity', 'lstm', 'dlinear'], seeds = [1, 2, 3], epochs = 5, start = 'zero', learningRate = 3e-4, averageDecay = 0.995 } = options;
   const { columns, values, csv } = await scaledTable(options.data);
   const all = await readCsv(csv, { time: 'date', target: columns });
   const training = await readCsv(csv.split('\n').slice(0, TRAIN + VALIDATION + 1).join('\n'), { time: 'date', target: columns });
@@ -94,7 +98,7 @@ export async function etth1(options: EtthOptions): Promise<EtthRow[]> {
         model, horizon, inputSize: WINDOW, frequency: 'h', calendar: false, loss: 'mse', lossScale: 'series', seed,
         network: { dModel: model === 'lstm' ? 60 : 64, layers: 1, patchLength: 16, patchStride: 8, dState: 16, mlpHidden: 64, dropout: 0.2 },
       });
-      const run = await forecaster.fit(training, { epochs, batchSize: 32, learningRate: 5e-4, weightDecay: 0.01, validation: { lastSteps: VALIDATION }, calibration: false, patience: epochs, start: 'zero' });
+      const run = await forecaster.fit(training, { epochs, batchSize: 32, learningRate, averageDecay, weightDecay: 0.01, validation: { lastSteps: VALIDATION }, calibration: false, patience: epochs, start });
       const seconds = (performance.now() - started) / 1000;
       const scores = (await forecaster.backtest(all, { windows, stride: 1, level: [] })).score([metrics.mse(), metrics.mae()]).model.scores;
       const parameters = Number(/(\d+) parameters/.exec(forecaster.describe())?.[1]);

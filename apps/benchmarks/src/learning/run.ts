@@ -12,8 +12,8 @@ import { selectiveCopying } from './selective-copying.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, backend: { type: 'string', default: 'auto' }, seeds: { type: 'string', default: '1,2,3' }, horizon: { type: 'string', default: '96' }, epochs: { type: 'string', default: '5' }, steps: { type: 'string', default: '4000' }, mixer: { type: 'string' }, models: { type: 'string' },
-    threads: { type: 'string' }, 'learning-rate': { type: 'string', default: '0.004' }, batch: { type: 'string', default: '32' } },
+  options: { out: { type: 'string' }, backend: { type: 'string', default: 'auto' }, seeds: { type: 'string', default: '1,2,3' }, horizon: { type: 'string', default: '96' }, epochs: { type: 'string', default: '5' }, start: { type: 'string', default: 'zero' }, average: { type: 'string', default: '0.995' }, steps: { type: 'string', default: '3500' }, mixer: { type: 'string' }, models: { type: 'string' },
+    threads: { type: 'string' }, 'learning-rate': { type: 'string' }, batch: { type: 'string', default: '64' } },
 });
 const [task] = positionals;
 const report = await useBackend({ name: values.backend as 'auto', threads: values.threads ? Number(values.threads) : undefined });
@@ -21,11 +21,11 @@ const seeds = values.seeds.split(',').map(Number);
 const data = `${process.env.MAMBA360_SHARED ?? '../shared'}/data`;
 const rows: unknown[] = [];
 if (task === 'etth1') {
-  rows.push(...await etth1({ data, seeds, horizon: Number(values.horizon), epochs: Number(values.epochs), ...(values.models && { models: values.models.split(',') as 'mamba'[] }), onProgress: (line) => { console.log(line); } }));
+  rows.push(...await etth1({ data, seeds, horizon: Number(values.horizon), epochs: Number(values.epochs), start: values.start as 'zero', averageDecay: Number(values.average), ...(values['learning-rate'] && { learningRate: Number(values['learning-rate']) }), ...(values.models && { models: values.models.split(',') as 'mamba'[] }), onProgress: (line) => { console.log(line); } }));
 } else if (task === 'selective-copying') {
   for (const mixer of values.mixer?.split(',') ?? ['mamba', 'lstm', 'identity']) {
     for (const seed of mixer === 'mamba' ? seeds : seeds.slice(0, 1)) {
-      const result = await selectiveCopying({ mixer, seed, steps: Number(values.steps), learningRate: Number(values['learning-rate']), batchSize: Number(values.batch), onProgress: (step, loss, accuracy) => { console.log(`${mixer} seed ${seed} step ${step} loss ${loss.toFixed(4)} accuracy ${accuracy.toFixed(4)}`); } });
+      const result = await selectiveCopying({ mixer, seed, steps: Number(values.steps), ...(values['learning-rate'] && { learningRate: Number(values['learning-rate']) }), batchSize: Number(values.batch), onProgress: (step, loss, accuracy) => { console.log(`${mixer} seed ${seed} step ${step} loss ${loss.toFixed(4)} accuracy ${accuracy.toFixed(4)}`); } });
       console.log(JSON.stringify(result));
       rows.push(result);
     }
