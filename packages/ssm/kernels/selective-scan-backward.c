@@ -106,10 +106,7 @@ static int backward_prepare(const call_t *call, const scan_shape *s, const backw
   vi inside = splat_int(-1);
   for (int k = 0; k < f->steps->count; k++) {
     size_t row = ((size_t)b * s->L + f->steps->step[k]) * s->E + block.first;
-    size_t ahead = fetch_distance(s, f->steps->step[k]);
     for (int e = 0; e < width; e += W) {
-      fetch_ahead(u + row + e + ahead);
-      fetch_ahead(delta + row + e + ahead);
       vf size = load_part(delta + row + e, block.width - e) + load(f->bias + e);
       if (s->softplus) {
         vf raw = size, fading = exp_of_negative(-absolute(raw));
@@ -146,7 +143,7 @@ static void backward_prepare_reverse(const call_t *call, const scan_shape *s, co
 
 /* First pass: states only. */
 INLINE void advance_states(const float *dt, const float *dx, const float *a, float *h, const float *b, const int *step, int begin, int end,
-                           int width, size_t b_stride, int states, int bounded, int constant_b) {
+                           int width, size_t b_stride, const fetch_t *fetch, int states, int bounded, int constant_b) {
   vf state[BACKWARD_STATES], decay[BACKWARD_STATES];
   for (int n = 0; n < states; n++) {
     state[n] = load(h + n * width);
@@ -154,6 +151,7 @@ INLINE void advance_states(const float *dt, const float *dx, const float *a, flo
   }
   for (int k = begin; k < end; k++) {
     vf size = load(dt + k * W), input = load(dx + k * W);
+    fetch_step(fetch, k);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     for (int n = 0; n < states; n++) {
       vf bn = constant_b ? load(b_row + n * width) : splat(b_row[n]);
@@ -165,8 +163,8 @@ INLINE void advance_states(const float *dt, const float *dx, const float *a, flo
 
 /* Second pass: as the forward kernel, and keeps the state before the run, each state after a step, and each decay. */
 INLINE void trace_states(const float *dt, const float *dx, float *y, const float *a, float *h, const float *b, const float *c, float *trace,
-                         float *decays, const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride, int states,
-                         int bounded, int constant_b, int constant_c) {
+                         float *decays, const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride,
+                         const fetch_t *fetch, int states, int bounded, int constant_b, int constant_c) {
   vf state[BACKWARD_STATES];
   for (int n = 0; n < states; n++) {
     state[n] = load(h + n * width);
@@ -175,6 +173,7 @@ INLINE void trace_states(const float *dt, const float *dx, float *y, const float
   trace += states * W;
   for (int k = begin; k < end; k++, trace += states * W) {
     vf size = load(dt + k * W), input = load(dx + k * W), sum = load(y + k * W);
+    fetch_step(fetch, k);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     const float *c_row = constant_c ? c : c + (size_t)step[k] * c_stride;
     for (int n = 0; n < states; n++) {
@@ -195,7 +194,7 @@ INLINE void trace_states(const float *dt, const float *dx, float *y, const float
 INLINE void reverse_states(const float *dt, const float *dx, const float *dy, float *sum_b, float *sum_a, const float *a, float *carry,
                            float *da, const float *b, const float *c, float *db, float *dc, const float *trace, const float *decays,
                            float *lanes_b, float *lanes_c, const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride,
-                           int states, int constant_b, int constant_c) {
+                           const fetch_t *fetch, int states, int constant_b, int constant_c) {
   vf flow[BACKWARD_STATES], slope_a[BACKWARD_STATES], after[BACKWARD_STATES], slope_b[BACKWARD_STATES], slope_c[BACKWARD_STATES];
   trace += (size_t)(end - begin) * states * W;
   for (int n = 0; n < states; n++) {
@@ -207,6 +206,7 @@ INLINE void reverse_states(const float *dt, const float *dx, const float *dy, fl
     trace -= states * W;
     vf size = load(dt + k * W), input = load(dx + k * W), slope = load(dy + k * W);
     vf over_b = load(sum_b + k * W), over_a = load(sum_a + k * W);
+    fetch_step(fetch, k);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     const float *c_row = constant_c ? c : c + (size_t)step[k] * c_stride;
     for (int n = 0; n < states; n++) {
@@ -249,6 +249,7 @@ typedef struct {
 } backward_task;
 
 static void backward_first_pass(const backward_task *task, const uint8_t *control, float *checkpoints) {
+  const call_t *call = task->call;
   const scan_shape *s = &task->job->s;
   const backward_scratch *f = &task->f;
   int width = task->width;
@@ -257,9 +258,12 @@ static void backward_first_pass(const backward_task *task, const uint8_t *contro
     copy_floats(checkpoints + chunk * size, f->h, size);
     if (chunk + 1 == task->job->chunks) break;
     list_steps(f->steps, control, chunk * CHUNK, (chunk + 1) * CHUNK, s->L, 0);
-    int bounded = backward_prepare(task->call, s, f, task->block, width, task->b, task->largest_decay, 0);
+    size_t next_row = ((size_t)task->b * s->L + (chunk + 2 < task->job->chunks ? (chunk + 1) * CHUNK : 0)) * s->E + task->block.first;
+    int bounded = backward_prepare(call, s, f, task->block, width, task->b, task->largest_decay, 0);
+    const float *next[4] = {IN(float, 0) + next_row, IN(float, 1) + next_row, f->dt, f->dt};
     for (int e = 0; e < task->block.width; e += W)
       for (int n = 0; n < s->N;) {
+        fetch_t fetch = fetch_pair(next, n ? 2 : 0, e, s->E, f->dt);
         int at_once = bounded && s->groups_b && s->N - n >= BACKWARD_STATES ? BACKWARD_STATES : 1;
         float *h = f->h + (size_t)n * width + e;
         const float *a = f->a + (size_t)n * width + e, *b = s->groups_b ? task->rows_b + n : task->rows_b + (size_t)n * width + e;
@@ -268,7 +272,7 @@ static void backward_first_pass(const backward_task *task, const uint8_t *contro
           if (run->reset)
             for (int i = 0; i < at_once; i++) store(h + (size_t)i * width, splat(0.0f));
 #define ADVANCE(states, bounded, constant_b) \
-  advance_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, a, h, b, f->steps->step, run->begin, run->end, width, task->b_stride, states, bounded, constant_b)
+  advance_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, a, h, b, f->steps->step, run->begin, run->end, width, task->b_stride, &fetch, states, bounded, constant_b)
           if (at_once == BACKWARD_STATES) ADVANCE(BACKWARD_STATES, 1, 0);
           else if (s->groups_b) ADVANCE(1, 0, 0);
           else ADVANCE(1, 0, 1);
@@ -280,7 +284,7 @@ static void backward_first_pass(const backward_task *task, const uint8_t *contro
 }
 
 /* Recompute and reverse `at_once` states from n on, for one vector of channels at e, over the listed chunk. */
-static void backward_vector(const backward_task *task, int n, int e, int at_once) {
+static void backward_vector(const backward_task *task, int n, int e, int at_once, const float *const *earlier, const float *const *results) {
   const scan_shape *s = &task->job->s;
   const backward_scratch *f = &task->f;
   const steps_t *steps = f->steps;
@@ -288,6 +292,7 @@ static void backward_vector(const backward_task *task, int n, int e, int at_once
   size_t place = (size_t)n * width + e;
   float *h = f->h + place, *carry = f->carry + place;
   const float *b = constant_b ? task->rows_b + place : task->rows_b + n, *c = constant_c ? task->rows_c + place : task->rows_c + n;
+  fetch_t fetch = fetch_pair(earlier, n / at_once, e, s->E, f->dt);
   for (int r = 0; r < steps->runs; r++) {
     const run_t *run = &steps->run[r];
     float *trace = f->trace + (size_t)(run->begin + r) * at_once * W;
@@ -295,7 +300,7 @@ static void backward_vector(const backward_task *task, int n, int e, int at_once
       for (int i = 0; i < at_once; i++) store(h + (size_t)i * width, splat(0.0f));
 #define TRACE(states, bounded, constant_b, constant_c)                                                                                   \
   trace_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, f->y + e * CHUNK_PITCH, f->a + place, h, b, c, trace, f->decay, steps->step, run->begin, run->end, width,          \
-               task->b_stride, task->c_stride, states, bounded, constant_b, constant_c)
+               task->b_stride, task->c_stride, &fetch, states, bounded, constant_b, constant_c)
     if (at_once == BACKWARD_STATES) TRACE(BACKWARD_STATES, 1, 0, 0);
     else if (!constant_b && !constant_c) TRACE(1, 0, 0, 0);
     else if (!constant_b) TRACE(1, 0, 0, 1);
@@ -303,6 +308,7 @@ static void backward_vector(const backward_task *task, int n, int e, int at_once
     else TRACE(1, 0, 1, 1);
 #undef TRACE
   }
+  fetch = fetch_pair(results, n / at_once, e, s->E, f->dt);
   for (int r = steps->runs - 1; r >= 0; r--) {
     const run_t *run = &steps->run[r];
     const float *trace = f->trace + (size_t)(run->begin + r) * at_once * W;
@@ -313,7 +319,7 @@ static void backward_vector(const backward_task *task, int n, int e, int at_once
 #define REVERSE(states, constant_b, constant_c)                                                                                              \
   reverse_states(f->dt + e * CHUNK_PITCH, f->dx + e * CHUNK_PITCH, f->dy + e * CHUNK_PITCH, f->sum_b + e * CHUNK_PITCH, f->sum_a + e * CHUNK_PITCH, f->a + place, carry, f->da + place, b, c, f->db + place,        \
                  f->dc + place, trace, f->decay, f->lanes_b, f->lanes_c, steps->step, run->begin, run->end, width, task->b_stride,            \
-                 task->c_stride, states, constant_b, constant_c)
+                 task->c_stride, &fetch, states, constant_b, constant_c)
     if (at_once == BACKWARD_STATES) REVERSE(BACKWARD_STATES, 0, 0);
     else if (!constant_b && !constant_c) REVERSE(1, 0, 0);
     else if (!constant_b) REVERSE(1, 0, 1);
@@ -330,7 +336,9 @@ static void backward_sum_lanes(const steps_t *steps, const float *lanes, float *
   if (!rows) return;
   for (int t = 0, k = 0; t < steps->length; t++) {
     float *row = rows + (size_t)(steps->start + t) * stride;
-    for (int i = 0; i < at_once; i++) row[i] = steps->counted[t] ? sum_lanes(load(lanes + (k * at_once + i) * W)) : 0.0f;
+    if (!steps->counted[t]) fill_zero(row, at_once);
+    else if (at_once == 4) sum_lanes_of_four(lanes + k * 4 * W, row);
+    else for (int i = 0; i < at_once; i++) row[i] = sum_lanes(load(lanes + (k * at_once + i) * W));
     k += steps->counted[t];
   }
 }
@@ -343,7 +351,6 @@ static void backward_finish(const backward_task *task) {
   const float *u = IN(float, 0), *z = IN(float, 6), *dy = IN(float, 10);
   float *du = OUT(float, 0), *ddelta = OUT(float, 1), *dz = OUT(float, 6);
   int channels = task->block.width;
-  size_t back = f->steps->start > 0 ? (size_t)CHUNK * s->E : 0; /* the next chunk is the one before */
   fill_zero(f->chunk_skip, task->width);
   fill_zero(f->chunk_bias, task->width);
   for (int t = 0, k = 0; t < f->steps->length; t++) {
@@ -357,10 +364,6 @@ static void backward_finish(const backward_task *task) {
     for (int e = 0; e < channels; e += W) {
       int count = channels - e, at = e * CHUNK_PITCH + k * W;
       size_t place = row + e;
-      fetch_ahead(u + place - back);
-      fetch_ahead(dy + place - back);
-      fetch_ahead_to_write(du + place - back);
-      fetch_ahead_to_write(ddelta + place - back);
       vf x = load_part(u + place, count), slope = load(f->dy + at), over_b = load(f->sum_b + at);
       store_part(du + place, multiply_add(load(f->dt + at), over_b, slope * load(f->skip + e)), count);
       vf slope_dt = multiply_add(x, over_b, load(f->sum_a + at) * splat(LN_2));
@@ -369,8 +372,6 @@ static void backward_finish(const backward_task *task) {
       store(f->chunk_skip + e, multiply_add(slope, x, load(f->chunk_skip + e)));
       store(f->chunk_bias + e, load(f->chunk_bias + e) + slope_dt);
       if (z && dz) {
-        fetch_ahead(z + place - back);
-        fetch_ahead_to_write(dz + place - back);
         store_part(dz + place, load_part(dy + place, count) * load(f->y + at) * silu_slope(load_part(z + place, count), load(f->gate + at)), count);
       }
     }
@@ -433,11 +434,15 @@ static void selective_scan_backward_task(const call_t *call, const backward_job 
     list_steps(f->steps, control, chunk * CHUNK, min_int((chunk + 1) * CHUNK, s->L), s->L, every);
     int bounded = backward_prepare(call, s, f, block, width, b, task.largest_decay, 1);
     backward_prepare_reverse(call, s, f, block, width, b);
+    size_t here = ((size_t)b * s->L + chunk * CHUNK) * s->E + block.first, before = here - (chunk > 0 ? (size_t)CHUNK * s->E : 0);
+    const float *z = IN(float, 6) ? IN(float, 6) : IN(float, 0), *dz = OUT(float, 6) ? OUT(float, 6) : OUT(float, 0);
+    const float *earlier[4] = {IN(float, 0) + before, IN(float, 1) + before, IN(float, 10) + before, z + before};
+    const float *results[4] = {OUT(float, 0) + here, OUT(float, 1) + here, dz + here, dz + here};
     for (int n = 0; n < s->N;) {
       int at_once = bounded && s->groups_b && s->groups_c && s->N - n >= BACKWARD_STATES ? BACKWARD_STATES : 1;
       fill_zero(f->lanes_b, (size_t)f->steps->count * at_once * W);
       fill_zero(f->lanes_c, (size_t)f->steps->count * at_once * W);
-      for (int e = 0; e < block.width; e += W) backward_vector(&task, n, e, at_once);
+      for (int e = 0; e < block.width; e += W) backward_vector(&task, n, e, at_once, chunk > 0 ? earlier : 0, results);
       backward_sum_lanes(f->steps, f->lanes_b, rows_db ? rows_db + n : 0, db_stride, at_once);
       backward_sum_lanes(f->steps, f->lanes_c, rows_dc ? rows_dc + n : 0, dc_stride, at_once);
       n += at_once;

@@ -48,7 +48,7 @@ static void selective_scan_forward_plan(const call_t *call, plan_t *plan) {
  * or, where constant, one vector per state. Template: every integer but begin and end is a constant at the call.
  */
 INLINE void carry_states(const float *dt, const float *dx, float *y, const float *a, float *h, const float *b, const float *c,
-                         const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride,
+                         const int *step, int begin, int end, int width, size_t b_stride, size_t c_stride, const fetch_t *fetch,
                          int states, int bounded, int constant_b, int constant_c) {
   vf state[STATES_AT_ONCE], decay[STATES_AT_ONCE];
   for (int n = 0; n < states; n++) {
@@ -59,6 +59,7 @@ INLINE void carry_states(const float *dt, const float *dx, float *y, const float
     vf size = load(dt + k * W), input = load(dx + k * W), sum = load(y + k * W);
     const float *b_row = constant_b ? b : b + (size_t)step[k] * b_stride;
     const float *c_row = constant_c ? c : c + (size_t)step[k] * c_stride;
+    fetch_step(fetch, k);
     for (int n = 0; n < states; n++) {
       vf bn = constant_b ? load(b_row + n * width) : splat(b_row[n]);
       vf cn = constant_c ? load(c_row + n * width) : splat(c_row[n]);
@@ -76,10 +77,7 @@ static int forward_prepare(const call_t *call, const scan_shape *s, const forwar
   vi inside = splat_int(-1);
   for (int k = 0; k < f->steps->count; k++) {
     size_t row = ((size_t)b * s->L + f->steps->step[k]) * s->E + block.first;
-    size_t ahead = fetch_distance(s, f->steps->step[k]);
     for (int e = 0; e < width; e += W) {
-      fetch_ahead(u + row + e + ahead);
-      fetch_ahead(delta + row + e + ahead);
       vf x = load_part(u + row + e, block.width - e);
       vf size = load_part(delta + row + e, block.width - e) + load(f->bias + e);
       if (s->softplus) size = softplus_of(size);
@@ -103,10 +101,7 @@ static void forward_finish(const call_t *call, const scan_shape *s, const forwar
       fill_zero(y + row, block.width);
       continue;
     }
-    size_t ahead = fetch_distance(s, f->steps->start + t);
     for (int e = 0; e < block.width; e += W) {
-      if (z) fetch_ahead(z + row + e + ahead);
-      fetch_ahead_to_write(y + row + e + ahead);
       vf value = load(f->y + e * (FORWARD_STEPS + 1) + k * W);
       if (z) value = value * silu_of(load_part(z + row + e, block.width - e));
       store_part(y + row + e, value, block.width - e);
@@ -126,12 +121,13 @@ static float largest_absolute(const float *values, size_t count) {
 }
 
 /* States of the block's channels from memory [E, N] layout at `states`, one run after the other. */
-static void forward_carry(const scan_shape *s, const forward_scratch *f, channel_block block, int width, const float *b, const float *c, size_t b_stride, size_t c_stride, int bounded, float *states) {
+static void forward_carry(const float *const *next_rows, const scan_shape *s, const forward_scratch *f, channel_block block, int width, const float *b, const float *c, size_t b_stride, size_t c_stride, int bounded, float *states) {
   const steps_t *steps = f->steps;
   int constant_b = !s->groups_b, constant_c = !s->groups_c, fast = bounded && !constant_b && !constant_c;
   for (int e = 0; e < block.width; e += W) {
-    int n = 0;
+    int n = 0, pass = 0;
     while (n < s->N) {
+      fetch_t fetch = fetch_pair(next_rows, pass++, e, s->E, f->dt);
       int at_once = fast && s->N - n >= STATES_AT_ONCE ? STATES_AT_ONCE : 1;
       float *h = f->h + (size_t)n * width + e;
       const float *a = f->a + (size_t)n * width + e;
@@ -141,7 +137,7 @@ static void forward_carry(const scan_shape *s, const forward_scratch *f, channel
         if (run->reset)
           for (int i = 0; i < at_once; i++) store(h + (size_t)i * width, splat(0.0f));
 #define CARRY(states, bounded, constant_b, constant_c)                                                                                       \
-  carry_states(f->dt + e * (FORWARD_STEPS + 1), f->dx + e * (FORWARD_STEPS + 1), f->y + e * (FORWARD_STEPS + 1), a, h, bn, cn, steps->step, run->begin, run->end, width, b_stride, c_stride, states, bounded, \
+  carry_states(f->dt + e * (FORWARD_STEPS + 1), f->dx + e * (FORWARD_STEPS + 1), f->y + e * (FORWARD_STEPS + 1), a, h, bn, cn, steps->step, run->begin, run->end, width, b_stride, c_stride, &fetch, states, bounded, \
                constant_b, constant_c)
         if (at_once == STATES_AT_ONCE) CARRY(STATES_AT_ONCE, 1, 0, 0);
         else if (!constant_b && !constant_c) CARRY(1, 0, 0, 0);
@@ -177,13 +173,16 @@ static void selective_scan_forward_task(const call_t *call, const scan_shape *s,
   else gather_channels(f.c, IN(float, 4), block, s->N, width, 1.0f);
 
   float *states = OUT(float, 2);
+  const float *u = IN(float, 0), *delta = IN(float, 1), *z = IN(float, 6) ? IN(float, 6) : u, *y = OUT(float, 0);
   int every = states ? s->state_every : 0;
   if (every) states += (size_t)b * divide_up(s->L, every) * s->E * s->N;
   float largest_decay = largest_absolute(f.a, (size_t)s->N * width);
   for (int t = 0; t < s->L; t += FORWARD_STEPS) {
     list_steps(f.steps, control, t, min_int(t + FORWARD_STEPS, s->L), s->L, every);
+    size_t at = ((size_t)b * s->L + t + FORWARD_STEPS) * s->E + block.first;
     int bounded = forward_prepare(call, s, &f, block, width, b, largest_decay);
-    forward_carry(s, &f, block, width, rows_b, rows_c, (size_t)s->groups_b * s->N, (size_t)s->groups_c * s->N, bounded, states);
+    const float *const next[4] = {u + at, delta + at, z + at, y + at};
+    forward_carry(t + 2 * FORWARD_STEPS <= s->L ? next : 0, s, &f, block, width, rows_b, rows_c, (size_t)s->groups_b * s->N, (size_t)s->groups_c * s->N, bounded, states);
     forward_finish(call, s, &f, block, b);
   }
   scatter_channels(OUT(float, 1) + state_row, f.h, block, s->N, width);

@@ -12,7 +12,7 @@ enum { STATES_AT_ONCE = 8 };
 enum { STATES_AT_ONCE = 4 };
 #endif
 
-enum { WIDEST_BLOCK = 256, FETCH_STEPS = 16 };
+enum { WIDEST_BLOCK = 256 };
 
 typedef struct {
   int B, L, E, N, groups_b, groups_c, softplus, state_every;
@@ -23,8 +23,25 @@ INLINE scan_shape scan_shape_of(const call_t *call) {
   return (scan_shape){v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]};
 }
 
-/* How far ahead of step t to ask for a row, in floats. Rows lie pages apart, so the processor does not guess the next one by itself. */
-INLINE size_t fetch_distance(const scan_shape *s, int t) { return t + FETCH_STEPS < s->L ? (size_t)FETCH_STEPS * s->E : 0; }
+/*
+ * Lines of memory to ask for while a loop over steps computes: at step k the ones at first + k * stride and second + k * stride. Rows lie
+ * pages apart, so the processor does not guess the next one by itself. Stride 0: nothing, the pointers are some place in the cache.
+ */
+typedef struct {
+  const float *first, *second;
+  size_t stride;
+} fetch_t;
+
+INLINE void fetch_step(const fetch_t *fetch, int k) {
+  fetch_ahead(fetch->first + k * fetch->stride);
+  fetch_ahead(fetch->second + k * fetch->stride);
+}
+
+/* The lines at channel e of pair `pass` of `rows` (two pairs); nothing where there is no such pair, or e does not begin a line. */
+INLINE fetch_t fetch_pair(const float *const *rows, int pass, int e, size_t stride, const float *idle) {
+  if (!rows || pass > 1 || e % 16) return (fetch_t){idle, idle, 0};
+  return (fetch_t){rows[2 * pass] + e, rows[2 * pass + 1] + e, stride};
+}
 
 /* A block of channels that lies in one group of B and in one group of C. */
 typedef struct { int first, width; } channel_block;

@@ -26,9 +26,8 @@
 #define W 4
 #endif
 
-/* Hints that a line will be read, or written, soon; the address need not exist. */
-#define fetch_ahead(p) __builtin_prefetch((p), 0, 3)
-#define fetch_ahead_to_write(p) __builtin_prefetch((p), 1, 3)
+/* A hint that a line will be used soon; the address need not exist. */
+#define fetch_ahead(p) __builtin_prefetch((p), 0, 2)
 
 typedef float vf __attribute__((vector_size(W * 4)));
 typedef int32_t vi __attribute__((vector_size(W * 4)));
@@ -143,6 +142,24 @@ INLINE float sum_lanes(vf x) {
   for (int half = W / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
+#endif
+}
+
+/* sums[i] = sum of the lanes of the i-th of four vectors, in the order of sum_lanes. */
+INLINE void sum_lanes_of_four(const float *vectors, float *sums) {
+#if HAS_SHUFFLE && W == 16
+  vf a = load(vectors), b = load(vectors + W), c = load(vectors + 2 * W), d = load(vectors + 3 * W);
+  vf ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+          __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  vf cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+          __builtin_shufflevector(c, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  vf all = __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  all = all + __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  all = all + __builtin_shufflevector(all, all, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  for (int i = 0; i < 4; i++) sums[i] = all[4 * i];
+#else
+  for (int i = 0; i < 4; i++) sums[i] = sum_lanes(load(vectors + i * W));
 #endif
 }
 
