@@ -12,8 +12,6 @@ export interface ChosenModel {
   forecast(history: Table, horizon: number, level: readonly number[]): Promise<Forecast>;
   backtest(table: Table, horizon: number, windows: number, level: readonly number[]): Promise<Backtest>;
   readonly run?: TrainingRun;
-  /** What the user should know of the choice. */
-  readonly note?: string;
   save?(folder: string): Promise<void>;
   dispose(): void;
 }
@@ -33,15 +31,7 @@ export interface ModelContext {
 export async function chooseModel(settings: ForecastSettings, training: Table, horizon: number, context: ModelContext): Promise<ChosenModel> {
   if (settings.fit) return fitModel(settings, training, horizon, context, settings.network);
   const backend = context.backend as BackendName | 'auto';
-  if (settings.model === undefined) {
-    try {
-      return shipped(await ZeroShotForecaster.load(undefined, { backend }), 'shipped');
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      const model = await fitModel({ ...settings, epochs: 3, preset: 'tiny' }, training, horizon, context, settings.network);
-      return { ...model, note: 'This build holds no shipped weights, so a small model was trained on this file, as --fit --preset tiny --epochs 3 does.' };
-    }
-  }
+  if (settings.model === undefined) return shipped(await ZeroShotForecaster.load(undefined, { backend }), 'shipped');
   if (await isZeroShot(settings.model)) return shipped(await ZeroShotForecaster.load(settings.model, { backend }), 'saved');
   return saved(await Forecaster.load(settings.model, { backend }), settings.model);
 }

@@ -70,6 +70,28 @@ describe('mamba360 forecast --fit', () => {
   });
 });
 
+describe('mamba360 forecast with the shipped model', () => {
+  it('answers at once on a file it has never seen, names its training data and where it stands against seasonal naive', async () => {
+    const example = new URL('../../../../packages/time-series/data/beijing-pm25-2013-2014.csv.gz', import.meta.url).pathname;
+    const run = await mamba360('forecast', example, '--horizon', '24', '--fill', 'mask', '--backend', 'wasm', '--json');
+    expect(run.code).toBe(0);
+    const document = JSON.parse(run.out) as { model: { kind: string; trainedOn: string }; forecast: Record<string, number>[]; heldBack: { scores: { method: string; mase: number }[] } };
+    expect(document.model.kind).toBe('shipped');
+    expect(document.model.trainedOn).toMatch(/beijing-pm25.*nab.*generated/);
+    expect(document.forecast).toHaveLength(4 * 24);
+    const mase = (method: string): number => document.heldBack.scores.find(one => one.method.startsWith(method))!.mase;
+    expect(mase('zero-shot')).toBeLessThan(0.8 * mase('seasonal naive'));
+  });
+
+  it('says where it loses to seasonal naive, and offers to fit', async () => {
+    // A pattern without noise: the seasonal naive forecast is exact.
+    const lines = Array.from({ length: 140 }, (_, row) => `${new Date(Date.UTC(2023, 0, 1 + row)).toISOString().slice(0, 10)},${[3, 9, 1, 7, 2, 8, 4][row % 7]}`);
+    const run = await mamba360('forecast', await file(`date,sales\n${lines.join('\n')}\n`), '--horizon', '7', '--backend', 'wasm');
+    expect(run.code).toBe(0);
+    expect(run.out).toMatch(/It loses to .*seasonal naive.*--fit/s);
+  });
+});
+
 describe('bad input: one paragraph, exit code 2, nothing written', () => {
   const cases: [string, string | Uint8Array, string[], RegExp][] = [
     ['a missing column', sales(60), ['--target', 'price'], /has no column "price" \(target\), it has "date", "sales"/],

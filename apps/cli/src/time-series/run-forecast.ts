@@ -31,7 +31,7 @@ export async function runForecast(args: ForecastArguments, context: ModelContext
     const backtest = await model.backtest(table, horizon, windows, settings.levels);
     const others = settings.compare ? await scoreOthers(settings, training, table, horizon, windows, context) : [];
     const forecast = await model.forecast(table, horizon, settings.levels);
-    const report: ForecastReport = { settings, table, season, horizon, windows, model, backtest, others, verdicts: verdicts(backtest, season), forecast, notes: [...notes, ...(model.note === undefined ? [] : [model.note]), ...forecast.notes] };
+    const report: ForecastReport = { settings, table, season, horizon, windows, model, backtest, others, verdicts: verdicts(backtest, season), forecast, notes: [...notes, ...forecast.notes] };
     await writeFiles(settings, table, forecast, backtest, model);
     return { document: forecastDocument(report), text: forecastText(report) };
   } finally {
