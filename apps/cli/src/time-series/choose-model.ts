@@ -31,9 +31,9 @@ export interface ModelContext {
 export async function chooseModel(settings: ForecastSettings, training: Table, horizon: number, context: ModelContext): Promise<ChosenModel> {
   if (settings.fit) return fitModel(settings, training, horizon, context, settings.network);
   const backend = context.backend as BackendName | 'auto';
-  if (settings.model === undefined) return shipped(await ZeroShotForecaster.load(undefined, { backend }), 'shipped');
-  if (await isZeroShot(settings.model)) return shipped(await ZeroShotForecaster.load(settings.model, { backend }), 'saved');
-  return saved(await Forecaster.load(settings.model, { backend }), settings.model);
+  if (settings.model === undefined) return shipped(await ZeroShotForecaster.load(undefined, { backend }), 'shipped', settings);
+  if (await isZeroShot(settings.model)) return shipped(await ZeroShotForecaster.load(settings.model, { backend }), 'saved', settings);
+  return saved(await Forecaster.load(settings.model, { backend }), settings.model, settings);
 }
 
 /** Train a model by name on the rows before the tail. */
@@ -51,7 +51,7 @@ export async function fitModel(settings: ForecastSettings, training: Table, hori
         if (event.type === 'epoch-end') context.note(`${model}: epoch ${event.epoch + 1} of ${settings.epochs}, loss ${event.loss.toPrecision(4)}, validation ${event.validation?.loss?.toPrecision(4) ?? '-'}, ${Math.ceil(event.secondsLeft)} s left at most`);
       },
     });
-    return { ...own(forecaster, 'fitted'), run, save: folder => forecaster.save(folder) };
+    return { ...own(forecaster, 'fitted', settings), run, save: folder => forecaster.save(folder) };
   } catch (error) {
     forecaster.dispose();
     throw error;
@@ -72,17 +72,18 @@ function quantilesOf(levels: readonly number[]): number[] {
   return [...new Set([...below, 0.5, ...below.map(quantile => 1 - quantile)])].sort((a, b) => a - b);
 }
 
-function shipped(model: ZeroShotForecaster, kind: 'shipped' | 'saved'): ChosenModel {
+function shipped(model: ZeroShotForecaster, kind: 'shipped' | 'saved', settings: ForecastSettings): ChosenModel {
+  const bound = boundOf(settings);
   return {
     kind, description: model.describe(), trainedOn: model.trainedOn, dispose: () => { model.dispose(); },
-    forecast: (history, horizon, level) => model.forecast({ history, horizon, level }),
-    backtest: (table, horizon, windows, level) => model.backtest(table, { horizon, windows, level }),
+    forecast: (history, horizon, level) => model.forecast({ history, horizon, level, ...bound }),
+    backtest: (table, horizon, windows, level) => model.backtest(table, { horizon, windows, level, ...bound }),
   };
 }
 
-function saved(forecaster: Forecaster, folder: string): ChosenModel {
+function saved(forecaster: Forecaster, folder: string, settings: ForecastSettings): ChosenModel {
   const { horizon: own_, inputSize: seen } = forecaster.config;
-  const model = own(forecaster, 'saved');
+  const model = own(forecaster, 'saved', settings);
   return {
     ...model,
     backtest: (table, horizon, windows, level) => {
@@ -94,11 +95,16 @@ function saved(forecaster: Forecaster, folder: string): ChosenModel {
   };
 }
 
-function own(forecaster: Forecaster, kind: 'saved' | 'fitted'): ChosenModel {
+function boundOf({ minimum }: ForecastSettings): { minimum?: number } {
+  return minimum === undefined ? {} : { minimum };
+}
+
+function own(forecaster: Forecaster, kind: 'saved' | 'fitted', settings: ForecastSettings): ChosenModel {
+  const bound = boundOf(settings);
   return {
     kind, description: forecaster.describe(), trainedOn: forecaster.trainedOn, dispose: () => { forecaster.dispose(); },
-    forecast: (history, horizon, level) => forecaster.forecast({ history, horizon, level }),
-    backtest: (table, _horizon, windows, level) => forecaster.backtest(table, { windows, level }),
+    forecast: (history, horizon, level) => forecaster.forecast({ history, horizon, level, ...bound }),
+    backtest: (table, _horizon, windows, level) => forecaster.backtest(table, { windows, level, ...bound }),
   };
 }
 

@@ -14,6 +14,7 @@ export const FORECAST_OPTIONS = {
   decimal: { type: 'string', description: '. or a comma. Default: found.', valueHint: 'mark' },
   fill: { type: 'string', description: 'What to do with missing rows and values: mask, forward or zero. Default: stop.', valueHint: 'method' },
   level: { type: 'string', description: 'Intervals in percent, separated by commas. Default: 80,95.', valueHint: 'percents' },
+  minimum: { type: 'string', description: 'Forecast nothing below it, such as 0 for counts. Default: none.', valueHint: 'number' },
   fit: { type: 'boolean', description: 'Train a model on this file instead of using the shipped one.' },
   epochs: { type: 'string', description: 'Passes at most with --fit. Default: 10.', valueHint: 'count' },
   network: { type: 'string', description: 'What --fit trains: mamba, lstm, dlinear or identity (the control). Default: mamba.', valueHint: 'name' },
@@ -42,6 +43,7 @@ export interface ForecastSettings {
   readonly decimal: '.' | ',' | undefined;
   readonly fill: 'mask' | 'forward' | 'zero' | undefined;
   readonly levels: readonly number[];
+  readonly minimum: number | undefined;
   readonly fit: boolean;
   readonly epochs: number;
   readonly network: 'mamba' | 'lstm' | 'dlinear' | 'identity';
@@ -76,7 +78,7 @@ export function readForecastOptions(args: ForecastArguments): ForecastSettings {
   const settings: ForecastSettings = {
     file: text('file') ?? '', horizon: whole('horizon', '--horizon'), time: text('time') === 'none' ? null : text('time'), target: text('target')?.split(',').map(name => name.trim()),
     id: text('id'), frequency: text('frequency'), timeZone: text('timeZone'), delimiter: text('delimiter') === '\\t' ? '\t' : text('delimiter'), decimal: oneOf('decimal', '--decimal', ['.', ',']),
-    fill: oneOf('fill', '--fill', ['mask', 'forward', 'zero']), levels: readLevels(text('level') ?? '80,95'), fit,
+    fill: oneOf('fill', '--fill', ['mask', 'forward', 'zero']), levels: readLevels(text('level') ?? '80,95'), minimum: readMinimum(text('minimum')), fit,
     epochs: whole('epochs', '--epochs') ?? 10, network: oneOf('network', '--network', ['mamba', 'lstm', 'dlinear', 'identity']) ?? 'mamba',
     preset: oneOf('preset', '--preset', ['tiny', 'small', 'base']) ?? 'small', inputSize: whole('inputSize', '--input-size'), compare: args.compare === true,
     model: text('model'), save: text('save'), plot: text('plot'), output: text('output'),
@@ -89,8 +91,14 @@ export function readForecastOptions(args: ForecastArguments): ForecastSettings {
   return settings;
 }
 
+function readMinimum(text: string | undefined): number | undefined {
+  if (text === undefined || /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return text === undefined ? undefined : Number(text);
+  throw new ConfigError(`--minimum is "${text}", expected a number such as 0 or -273.15.`);
+}
+
 function readLevels(text: string): number[] {
-  const levels = text.split(',').map(word => Number(word.trim().replace(/%$/, '')));
+  // Number() alone would take hexadecimal and exponents too.
+  const levels = text.split(',').map(word => (/^\s*\d+(\.\d+)?\s*%?\s*$/.test(word) ? Number(word.trim().replace(/\s*%$/, '')) : Number.NaN));
   if (levels.some(level => !(level > 0 && level < 100))) throw new ConfigError(`--level is "${text}", expected percentages between 0 and 100 separated by commas, such as 80,95.`);
   return [...new Set(levels)].sort((a, b) => a - b);
 }

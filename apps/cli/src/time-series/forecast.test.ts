@@ -65,7 +65,7 @@ describe('mamba360 forecast --fit', () => {
     const run = await mamba360('forecast', path, '--id', 'shop', '--fill', 'mask', '--horizon', '7', ...QUICK, '--json');
     expect(run.code).toBe(0);
     const document = JSON.parse(run.out) as { series: number; targets: string[]; notes: string[]; forecast: object[] };
-    expect(document).toMatchObject({ series: 2, targets: ['sales', 'visits'], notes: ['3 missing rows and values: masked'] });
+    expect(document).toMatchObject({ series: 2, targets: ['sales', 'visits'], notes: ['3 missing rows and values: masked', expect.stringContaining('"visits" was never below 0')] });
     expect(document.forecast).toHaveLength(2 * 2 * 7);
   });
 });
@@ -81,6 +81,16 @@ describe('mamba360 forecast with the shipped model', () => {
     expect(document.forecast).toHaveLength(4 * 24);
     const mase = (method: string): number => document.heldBack.scores.find(one => one.method.startsWith(method))!.mase;
     expect(mase('zero-shot')).toBeLessThan(0.8 * mase('seasonal naive'));
+  });
+
+  it('notes a forecast below 0 of a file that never was there, and clips it with --minimum', async () => {
+    const path = await file(sales(120, (line, row) => `${line.slice(0, 10)},${row % 9 === 0 ? 9 : 0}`));
+    const document = async (...words: string[]): Promise<{ forecast: Record<string, number>[]; notes: string[] }> => JSON.parse((await mamba360('forecast', path, '--backend', 'wasm', '--json', ...words)).out);
+    const free = await document(), clipped = await document('--minimum', '0');
+    expect(Math.min(...free.forecast.map(row => row['lo-95']))).toBeLessThan(0);
+    expect(free.notes.join()).toContain('--minimum 0');
+    expect(clipped.forecast.map(row => row['lo-95'])).toEqual(free.forecast.map(row => Math.max(0, row['lo-95'])));
+    expect(clipped.notes).toEqual([]);
   });
 
   it('says where it loses to seasonal naive, and offers to fit', async () => {
@@ -108,6 +118,8 @@ describe('bad input: one paragraph, exit code 2, nothing written', () => {
     ['an unknown option', sales(60), ['--horizn', '7'], /--horizn.*--horizon/],
     ['an unknown option value', sales(60), ['--horizon', 'soon'], /--horizon is "soon", expected a whole number/],
     ['a level out of range', sales(60), ['--level', '80,120'], /--level is "80,120"/],
+    ['a level in hexadecimal', sales(60), ['--level', '0x50'], /--level is "0x50"/],
+    ['a minimum that is no number', sales(60), ['--minimum', 'none'], /--minimum is "none", expected a number/],
     ['a plot of unknown kind', sales(60), ['--plot', 'plot.pdf'], /ends in .html or .svg/],
     ['a wrong frequency', sales(60), ['--frequency', 'fortnight'], /frequency: got "fortnight"/],
   ];

@@ -17,6 +17,8 @@ export interface BacktestOptions {
   readonly refit?: boolean;
   /** Intervals in percent. Default: those of the loss, else none. */
   readonly level?: readonly number[];
+  /** As in `forecast`: mean and bounds are clipped to it before they are scored. */
+  readonly minimum?: number;
   readonly signal?: AbortSignal;
 }
 

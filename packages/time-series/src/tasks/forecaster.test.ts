@@ -51,6 +51,19 @@ describe('forecast', () => {
     }
   });
 
+  it('clips mean and bounds to a minimum, in forecast, backtest and stream', async () => {
+    // The forecast of "a" swings between about 7 and 13: 10 cuts its lower half off.
+    const free = await fitted.forecast({ level: [80], horizon: 24 }), clipped = await fitted.forecast({ level: [80], horizon: 24, minimum: 10 });
+    for (const name of ['a-mean', 'a-lo-80', 'a-hi-80', 'b-lo-80']) {
+      expect([...clipped.table.rows()].map(row => row[name])).toEqual([...free.table.rows()].map(row => Math.max(10, row[name] as number)));
+    }
+    expect(clipped.toCsv()).not.toBe(free.toCsv());
+    const { forecasts } = await fitted.backtest(table, { windows: 2, minimum: 10 });
+    for (const made of forecasts) for (const row of made.table.rows()) expect(Math.min(row['a-mean'] as number, row['a-lo-95'] as number)).toBeGreaterThanOrEqual(10);
+    for await (const { forecast } of fitted.stream(waves(401).slice(400), { history: table, minimum: 1000 })) expect([...forecast.table.rows()].map(row => row['a-mean'])).toEqual(Array(6).fill(1000));
+    await expect(fitted.forecast({ minimum: Number.NEGATIVE_INFINITY })).rejects.toThrow(/forecast: minimum is -Infinity, expected a finite number/);
+  });
+
   it('beats naive, seasonal naive and the window mean on waves with noise', async () => {
     const scores = (await fitted.backtest(table, { windows: 8, stride: 6 })).score([metrics.mae(), metrics.mase({ season: 24 }), metrics.crps(), metrics.coverage(95)]);
     for (const name of ['naive', 'seasonal naive', 'mean of']) expect(scores.model.scores.mae).toBeLessThan(scores.of(name)!.scores.mae);

@@ -17,6 +17,7 @@ import { forecasterConfig, outputCount } from './forecaster-options.ts';
 import type { ForecasterConfig, ForecasterOptions } from './forecaster-options.ts';
 import { calibrate, columnForecast, ownLevels } from './intervals.ts';
 import type { Calibrations } from './intervals.ts';
+import { checkMinimum, clipBelow, negativeNotes } from './minimum.ts';
 import { partition } from './partition.ts';
 import { predictAhead, predictWindows } from './predict.ts';
 import type { PredictOptions } from './predict.ts';
@@ -40,6 +41,8 @@ export interface ForecastOptions extends PredictOptions {
   readonly horizon?: number;
   /** A series shorter than the window: stop, or treat the rows before it as missing. Default: `error`. */
   readonly short?: 'error' | 'pad';
+  /** The values cannot lie below it (0 for counts): mean and bounds are clipped to it. Default: none. */
+  readonly minimum?: number;
 }
 
 /** One forecast of `stream`. */
@@ -145,15 +148,17 @@ export class Forecaster {
     if (!history) throw new ConfigError('forecast: a loaded forecaster knows no rows. Pass the rows to forecast from (history).');
     const steps = options.horizon ?? config.horizon;
     if (!Number.isSafeInteger(steps) || steps < 1 || steps > 100_000) throw new ConfigError(`forecast: horizon is ${steps}, expected a whole number of rows from 1 to 100,000.`);
+    checkMinimum(options.minimum, 'forecast');
     history.check({ frequency: config.frequency, columns: [] }).assertNo('duplicate', 'off-grid', 'gap');
     const levels = options.level ?? [];
     const made = await predictAhead(network, history, config, fitted, steps, options);
     const ahead = prepareTimes(history, config, steps);
     const series = history.series.map(({ id }, window) => ({
       id, times: ahead[window],
-      columns: Object.fromEntries(fitted.targets.map((target, column) => [target, columnForecast(made, window, column, levels, config, calibrations)])),
+      columns: Object.fromEntries(fitted.targets.map((target, column) => [target, clipBelow(columnForecast(made, window, column, levels, config, calibrations), options.minimum)])),
     }));
-    const notes = steps > config.horizon ? [`Rows ${config.horizon + 1} to ${steps} are rolled: forecasts that build on forecasts.`] : [];
+    const rolled = steps > config.horizon ? [`Rows ${config.horizon + 1} to ${steps} are rolled: forecasts that build on forecasts.`] : [];
+    const notes = [...rolled, ...negativeNotes(history, series, fitted.targets)];
     return new Forecast(series, {
       targets: fitted.targets, levels, frequency: parseFrequency(config.frequency), zone: history.zone, idName: history.idName, timeName: history.timeName, notes,
       madeBy: this.describe(),
@@ -167,6 +172,7 @@ export class Forecaster {
    */
   async backtest(table: Table, options: BacktestOptions = {}): Promise<Backtest> {
     const { config, fitted } = this.#ready('backtest');
+    checkMinimum(options.minimum, 'backtest');
     const { inputSize, horizon } = config;
     const places = backtestPlaces(table, inputSize, horizon, options.windows ?? 4, options.stride ?? horizon);
     const levels = options.level ?? ownLevels(config);
@@ -190,7 +196,7 @@ export class Forecaster {
       const offset = together ? moment * own.length : 0;
       const result = made;
       forecasts.push(forecastAt(table, config.frequency, own, inputSize, horizon, index => Object.fromEntries(fitted.targets.map((target, column) => {
-        const forecast = columnForecast(result, offset + index, column, levels, config, parts.calibrations);
+        const forecast = clipBelow(columnForecast(result, offset + index, column, levels, config, parts.calibrations), options.minimum);
         cuts.push({ series: index, column, row: own[index].start + inputSize, forecast });
         return [target, forecast];
       })), { targets: fitted.targets, levels, madeBy: this.describe() }));
@@ -205,14 +211,14 @@ export class Forecaster {
    * @param rows - objects with time, targets and past covariates, in order of time; several series may be mixed.
    * @param options.history - rows before the first one, so that forecasts start at once.
    */
-  async* stream(rows: AsyncIterable<Row> | Iterable<Row>, options: { level?: readonly number[]; history?: Table; signal?: AbortSignal } = {}): AsyncGenerator<StreamedForecast> {
+  async* stream(rows: AsyncIterable<Row> | Iterable<Row>, options: { level?: readonly number[]; history?: Table; signal?: AbortSignal; minimum?: number } = {}): AsyncGenerator<StreamedForecast> {
     const { config, fitted } = this.#ready('stream');
     if (config.future.length > 0) throw new ConfigError('stream: this forecaster needs covariates known ahead, which a stream of rows does not bring. Use forecast({ history, future }).');
     const stream = new RowStream(config, fitted.targets, options.history);
     for await (const row of rows) {
       const ready = stream.push(row);
       if (!ready) continue;
-      const forecast = await this.forecast({ history: ready.table, ...(options.level && { level: options.level }), ...(options.signal && { signal: options.signal }) });
+      const forecast = await this.forecast({ history: ready.table, ...(options.level && { level: options.level }), ...(options.signal && { signal: options.signal }), ...(options.minimum !== undefined && { minimum: options.minimum }) });
       yield { id: ready.id, time: ready.time, forecast };
     }
   }

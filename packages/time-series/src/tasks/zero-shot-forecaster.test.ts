@@ -38,6 +38,20 @@ describe('zero-shot forecaster', () => {
     await expect(model.forecast({ history: table, horizon: 4, level: [90] })).rejects.toThrow(/level: got 90, but the shipped model has 95 and 80 only/);
   });
 
+  it('clips to a minimum in forecast and backtest, and says where a forecast goes below 0 unasked', async () => {
+    const counts = fromRows(Array.from({ length: 60 }, (_, row) => ({ ds: addSteps(Date.UTC(2024, 0, 1), row, hourly), y: row % 7 === 0 ? 9 : 0 })));
+    const free = await model.forecast({ history: counts, horizon: 12, level: [80, 95] });
+    const freeLow = [...free.table.rows()].map(row => row['lo-95'] as number);
+    expect(Math.min(...freeLow)).toBeLessThan(0);
+    expect(free.notes).toEqual([expect.stringMatching(/^"y" was never below 0, .*--minimum 0/)]);
+    const clipped = await model.forecast({ history: counts, horizon: 12, level: [80, 95], minimum: 0 });
+    expect([...clipped.table.rows()].map(row => row['lo-95'])).toEqual(freeLow.map(value => Math.max(value, 0)));
+    expect(clipped.notes).toEqual([]);
+    const backtest = await model.backtest(counts, { horizon: 8, windows: 2, minimum: 0 });
+    for (const made of backtest.forecasts) for (const row of made.table.rows()) expect(Math.min(row['lo-95'] as number, row.mean as number)).toBeGreaterThanOrEqual(0);
+    await expect(model.forecast({ history: counts, horizon: 2, minimum: Number.NaN })).rejects.toThrow(/minimum is NaN/);
+  });
+
   it('backtests: sees no row after the cut, and scores the baselines beside', async () => {
     const calm = await model.backtest(table, { horizon: 8, windows: 3 });
     const wild = table.with(table.series.map(series => ({ ...series, values: { ...series.values, a: series.values.a.map((value, row) => (row < 96 ? value : -1e5)) } })));

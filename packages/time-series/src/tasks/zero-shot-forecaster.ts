@@ -16,6 +16,7 @@ import { Backtest, backtestPlaces, forecastAt } from './backtest.ts';
 import { Forecast } from './forecast-result.ts';
 import type { ColumnForecast } from './forecast-result.ts';
 import { Scaler } from '../data/scaler.ts';
+import { checkMinimum, clipBelow, negativeNotes } from './minimum.ts';
 import type { Cut } from './score.ts';
 import type { PreparedSeries } from './prepare.ts';
 
@@ -29,6 +30,8 @@ export interface ZeroShotForecastOptions {
   readonly horizon: number;
   /** Those the model has quantiles for, such as [80, 95]. Default: none. */
   readonly level?: readonly number[];
+  /** The values cannot lie below it (0 for counts): mean and bounds are clipped to it. Default: none. */
+  readonly minimum?: number;
 }
 
 /** The shipped model: forecasts series it has never seen, any number of columns, any horizon, any scale; nothing is fitted. */
@@ -80,23 +83,26 @@ export class ZeroShotForecaster {
   }
 
   /** Forecast the rows after the history. */
-  async forecast({ history, horizon, level = [] }: ZeroShotForecastOptions): Promise<Forecast> {
+  async forecast({ history, horizon, level = [], minimum }: ZeroShotForecastOptions): Promise<Forecast> {
+    checkMinimum(minimum, 'forecast');
     history.check({ columns: [] }).assertNo('duplicate', 'off-grid', 'gap');
     const frequency = history.frequency;
     const windows = history.series.flatMap(series => history.targets.map(target => ({ id: series.id, target, values: series.values[target] })));
     const columns = await this.#columns(windows, horizon, level, frequency);
     const series = history.series.map(({ id, times }, index) => ({
       id, times: Float64Array.from({ length: horizon }, (_, step) => addSteps(times[times.length - 1], step + 1, frequency, history.zone)),
-      columns: Object.fromEntries(history.targets.map((target, column) => [target, columns[index * history.targets.length + column]])),
+      columns: Object.fromEntries(history.targets.map((target, column) => [target, clipBelow(columns[index * history.targets.length + column], minimum)])),
     }));
     const own = this.#network.config.horizon;
-    const notes = horizon > own ? [`Rows ${own + 1} to ${horizon} are rolled: forecasts that build on forecasts.`] : [];
+    const rolled = horizon > own ? [`Rows ${own + 1} to ${horizon} are rolled: forecasts that build on forecasts.`] : [];
+    const notes = [...rolled, ...negativeNotes(history, series, history.targets)];
     return new Forecast(series, { targets: history.targets, levels: level, frequency, zone: history.zone, idName: history.idName, timeName: history.timeName, madeBy: this.describe(), notes });
   }
 
   /** Forecast from several moments of the past; each sees only rows before it. */
-  async backtest(table: Table, options: { horizon: number; windows?: number; stride?: number; level?: readonly number[]; season?: number }): Promise<Backtest> {
-    const { horizon, windows: count = 4, stride = horizon, level = this.levels, season = defaultSeason(table.frequency) } = options;
+  async backtest(table: Table, options: { horizon: number; windows?: number; stride?: number; level?: readonly number[]; season?: number; minimum?: number }): Promise<Backtest> {
+    const { horizon, windows: count = 4, stride = horizon, level = this.levels, season = defaultSeason(table.frequency), minimum } = options;
+    checkMinimum(minimum, 'backtest');
     const places = backtestPlaces(table, FEWEST_VALUES, horizon, count, stride);
     const cutRow = (start: number): number => start + FEWEST_VALUES;
     const windows = places.flatMap(own => own.flatMap(({ series, start }) => table.targets.map(target => {
@@ -107,7 +113,7 @@ export class ZeroShotForecaster {
     const cuts: Cut[] = [];
     const C = table.targets.length, S = table.series.length;
     const forecasts = places.map((own, moment) => forecastAt(table, formatFrequency(table.frequency), own, FEWEST_VALUES, horizon, index => Object.fromEntries(table.targets.map((target, column) => {
-      const forecast = made[(moment * S + index) * C + column];
+      const forecast = clipBelow(made[(moment * S + index) * C + column], minimum);
       cuts.push({ series: index, column, row: cutRow(own[index].start), forecast });
       return [target, forecast];
     })), { targets: table.targets, levels: level, madeBy: this.describe() }));
