@@ -79,6 +79,8 @@ export function assignColumns(names: readonly string[], sample: readonly (readon
   const taken = new Set([id, ...labels, ...time.positions]);
   const numeric = names.map((_, position) => position).filter(position => !taken.has(position) && isNumeric(column(position), decimal) && !isRowNumber(names[position], column(position)));
   let targets = asList(options.target).map(name => find(name, 'target'));
+  const twice = targets.find((position, index) => targets.indexOf(position) !== index);
+  if (twice !== undefined) throw new ConfigError(`readCsv: target names the column "${names[twice]}" twice, expected once. Leave one out.`);
   const asked = targets.length > 0;
   if (!asked) targets = names.includes('y') && numeric.includes(names.indexOf('y')) ? [names.indexOf('y')] : numeric.filter(position => !options.covariates?.includes(names[position]));
   if (targets.length === 0) throw new DataError(`readCsv: ${file} has no numeric column besides the time, it has ${list(names)}. Name the column to forecast (target).`);

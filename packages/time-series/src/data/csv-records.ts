@@ -1,5 +1,5 @@
 import Papa from 'papaparse';
-import { AbortedError, FileError } from '@mamba360/ssm/errors';
+import { AbortedError, ConfigError, FileError } from '@mamba360/ssm/errors';
 import { openSource } from './csv-source.ts';
 import type { CsvSource } from './csv-source.ts';
 
@@ -34,6 +34,9 @@ const DELIMITERS = [',', ';', '\t', '|'];
  * @throws AbortedError when `signal` fires, at the next chunk.
  */
 export async function openCsv(source: CsvSource, options: CsvRecordOptions = {}): Promise<CsvRecords> {
+  if (options.delimiter !== undefined && (options.delimiter.length !== 1 || /[\r\n"]/.test(options.delimiter))) {
+    throw new ConfigError(`readCsv: delimiter: got ${JSON.stringify(options.delimiter)}, expected one character such as a comma, a semicolon or a tab.`);
+  }
   const { name, chunks } = openSource(source, options.signal);
   const texts = decode(chunks, name, options.encoding);
   let text = '';

@@ -164,6 +164,11 @@ describe('bad files', () => {
 
   it('missing columns, bad cells, bad stamps, uneven rows', async () => {
     expect(await message(readCsv(SMALL, { target: 'sale' }))).toMatchInlineSnapshot(`"DataError: readCsv: the given text has no column "sale" (target), it has "date", "sales". Check the spelling."`);
+    expect(await message(readCsv('date,y\n2024-01-01,1\n2024-01-02,-2e100\n'))).toBe('DataError: row 3, column "y": got -2e+100, expected a number between -1e100 and 1e100. Correct it, or choose a larger unit.');
+    expect(await message(readCsv('date,__proto__\n2024-01-01,1\n'))).toMatch(/has a column named "__proto__".*Rename it/);
+    expect(await message(readCsv('date,y,z\n2024-01-01,1,2\n', { target: ['y', 'y'] }))).toMatch(/target names the column "y" twice/);
+    expect(await message(readCsv('date;y\n2024-01-01;1\n', { delimiter: ';;' }))).toMatch(/delimiter: got ";;", expected one character/);
+    expect(await message(readCsv('date,y\n2024-01-01,1\n').then(table => table.frequency))).toMatch(/has 1 row, expected at least 2 different times/);
     expect(await message(readCsv('date,y\n2024-01-01,1\n2024-01-02,two\n2024-01-03,3\n'))).toMatchInlineSnapshot(`"DataError: readCsv: the given text, line 3, column "y": got "two", expected a number with decimal ".", or an empty cell where it is missing. Correct the cell, or leave the column out (target, covariates)."`);
     expect(await message(readCsv('date,y\n2024-01-01,1\n2024-02-30,2\n2024-01-03,3\n'))).toMatchInlineSnapshot(`"DataError: readCsv: the given text, line 3, time column "date": got "2024-02-30", expected a time written as iso. Correct or remove the line."`);
     expect(await message(readCsv('date,y\n2024-01-01,1\n2024-01-02,2,3\n'))).toMatch(/line 3 has 3 cells, expected 2/);

@@ -116,6 +116,7 @@ function looksLikeHeader(sample: readonly CsvRecord[]): boolean {
 function headerNames(record: CsvRecord, file: string): string[] {
   const names = record.cells.map(cell => cell.trim());
   const repeated = names.find((name, index) => name !== '' && names.indexOf(name) !== index);
+  if (names.includes('__proto__')) throw new DataError(`readCsv: ${file} has a column named "__proto__", which JavaScript keeps for itself. Rename it.`);
   if (repeated !== undefined) throw new DataError(`readCsv: ${file} has two columns named "${repeated}", expected different names. Rename one.`);
   return names;
 }

@@ -30,6 +30,9 @@ class GrowingArray {
 
 interface Growing { times: GrowingArray; rows: GrowingArray; columns: GrowingArray[]; labels: Record<string, string> }
 
+/** Sums of squares of larger numbers leave the range of a double. */
+const LARGEST = 1e100;
+
 /** Collects rows in any order and sorts them into series. */
 export class TableBuilder {
   readonly #columns: readonly string[];
@@ -59,7 +62,12 @@ export class TableBuilder {
     series.times.push(this.#place(time, series.times.last));
     series.rows.push(row);
     this.#rowCount++;
-    for (let index = 0; index < values.length; index++) series.columns[index].push(values[index]);
+    for (let index = 0; index < values.length; index++) {
+      if (Number.isFinite(values[index]) && Math.abs(values[index]) > LARGEST) {
+        throw new DataError(`row ${row}, column "${this.#columns[index]}": got ${values[index]}, expected a number between -1e100 and 1e100. Correct it, or choose a larger unit.`);
+      }
+      series.columns[index].push(values[index]);
+    }
   }
 
   get rowCount(): number {

@@ -81,6 +81,11 @@ export class Table {
     const longest = this.series.reduce((a, b) => (b.times.length > a.times.length ? b : a));
     const found = detectFrequency(longest.times, this.zone);
     if (found) return found.frequency;
+    if (longest.times[0] === longest.times[longest.times.length - 1]) {
+      throw new DataError(
+        `frequency: series "${longest.id}" has ${longest.times.length === 1 ? '1 row' : `${longest.times.length} rows, all at one time`}, expected at least 2 different times. `
+        + 'Give more rows, name the column that tells series apart (id), or pass the frequency (such as h, D, M).');
+    }
     throw new DataError(
       `frequency: got ${longest.times.length} rows of series "${longest.id}" whose stamps follow no regular distance, expected rows at equal steps. `
       + 'Pass the frequency (such as h, D, M), or resample the data first.');

@@ -38,6 +38,14 @@ describe('zero-shot forecaster', () => {
     await expect(model.forecast({ history: table, horizon: 4, level: [90] })).rejects.toThrow(/level: got 90, but the shipped model has 95 and 80 only/);
   });
 
+  it('does not depend on the unit, down to the smallest', async () => {
+    const inUnit = (unit: number) => table.with(table.series.map(series => ({ ...series, values: Object.fromEntries(Object.entries(series.values).map(([name, values]) => [name, values.map(value => value * unit)])) })));
+    const lows = async (unit: number): Promise<number[]> => [...(await model.forecast({ history: inUnit(unit), horizon: 20, level: [95] })).table.rows()].map(row => (row['a-lo-95'] as number) / unit);
+    const usual = await lows(1);
+    for (const unit of [2 ** -30, 2 ** -40, 2 ** -900, 2 ** 300]) expect(await lows(unit)).toEqual(usual);
+    expect([...(await model.forecast({ history: inUnit(0), horizon: 2, level: [95] })).table.rows()].map(row => row['a-lo-95'])).toEqual([0, 0]);
+  });
+
   it('clips to a minimum in forecast and backtest, and says where a forecast goes below 0 unasked', async () => {
     const counts = fromRows(Array.from({ length: 60 }, (_, row) => ({ ds: addSteps(Date.UTC(2024, 0, 1), row, hourly), y: row % 7 === 0 ? 9 : 0 })));
     const free = await model.forecast({ history: counts, horizon: 12, level: [80, 95] });

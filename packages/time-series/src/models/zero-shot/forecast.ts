@@ -27,7 +27,8 @@ export function zeroShotForecast(network: ZeroShotNetwork, series: readonly Zero
   const { quantiles, horizon: pass } = network.config;
   const Q = quantiles.length;
   const middle = (Q - 1) / 2;
-  const histories = series.map(({ history }) => Array.from(history));
+  const units = series.map(({ history }) => smallUnit(history));
+  const histories = series.map(({ history }, i) => Array.from(history, (value) => (units[i] === 0 ? value : value / units[i])));
   const results = series.map(() => new Float64Array(horizon * Q));
   const carried = series.map(() => new Float64Array(Q));
   for (let from = 0; from < horizon; from += pass) {
@@ -48,5 +49,16 @@ export function zeroShotForecast(network: ZeroShotNetwork, series: readonly Zero
       for (let k = 0; k < Q; k++) carried[i][k] = Math.abs(results[i][(from + steps - 1) * Q + k] - results[i][(from + steps - 1) * Q + middle]);
     });
   }
-  return results.map((values) => ({ quantiles, values }));
+  return results.map((values, i) => ({ quantiles, values: values.map((value) => (units[i] === 0 ? 0 : value * units[i])) }));
+}
+
+/**
+ * The floor of a window's scale is absolute, so values far below 1 are first brought near 1: by a power of two, which loses no digit.
+ *
+ * @returns 1 for ordinary values; 0 where all are 0, so that the forecast is 0 too.
+ */
+function smallUnit(history: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < history.length; i++) if (Number.isFinite(history[i])) largest = Math.max(largest, Math.abs(history[i]));
+  return largest === 0 || largest >= 2 ** -10 ? Math.sign(largest) : 2 ** Math.max(-1022, Math.floor(Math.log2(largest)));
 }
