@@ -44,21 +44,23 @@ function runSequence(golden: GoldenCase): CaseOutputs {
 }
 
 /**
- * One step (x [B, D]) or a few (x [B, D, L]) with the official state, which is W wide: it also holds the oldest input, which no output
- * reads any more. Ours is its W - 1 newest; the oldest column of the new one is taken from what went in.
+ * One step (x [B, D]) or a few (x [B, D, L]) with the official state, of any width from W - 1: columns before the W - 1 newest are kept
+ * but no output reads them. Ours is those W - 1; the older columns of the new one are taken from what went in.
  */
 function runUpdate(golden: GoldenCase): CaseOutputs {
   const options = { bias: optional(golden, 'bias', plain), activation: activationOf(golden) };
   const weight = plain(golden, 'weight');
-  const whole = sequence(golden, 'conv_state'); // [B, W, D]
-  const [batch, width, channels] = whole.shape as [number, number, number];
+  const whole = sequence(golden, 'conv_state'); // [B, S, D]
+  const [batch, size, channels] = whole.shape as [number, number, number];
+  const older = size - (weight.shape[1]! - 1);
+  if (older < 0) throw new Error(`conv_state holds ${size} inputs, expected at least the ${size - older} that weight reads`);
   const single = golden.value('x').shape.length === 2;
   const x = single ? plain(golden, 'x') : sequence(golden, 'x');
   const steps = single ? 1 : x.shape[1]!;
-  const tail = tf.slice(whole, [0, 1, 0], [batch, width - 1, channels]);
+  const tail = tf.slice(whole, [0, older, 0], [batch, size - older, channels]);
   const { output, state } = single ? causalConv1dStep(tail, x, weight, options) : causalConv1d(x, weight, { ...options, state: tail });
   const seen = tf.concat([whole, single ? tf.expandDims(x, 1) : x], 1);
-  const next = width === 1 ? tf.slice(seen, [0, steps, 0], [batch, 1, channels]) : tf.concat([tf.slice(seen, [0, steps, 0], [batch, 1, channels]), state], 1);
+  const next = tf.concat([tf.slice(seen, [0, steps, 0], [batch, older, channels]), state].filter((part) => part.size > 0), 1);
   return { out: single ? output.dataSync() : stored(output), new_conv_state: stored(next) };
 }
 
