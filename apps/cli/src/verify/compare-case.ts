@@ -21,15 +21,23 @@ function compareTensor(golden: GoldenCase, name: string, actual: ArrayLike<numbe
 /** How far a tensor is on the way to its bound; not a number counts as beyond it. */
 const ratio = (tensor: VerifyTensor): number => (Number.isNaN(tensor.relative) ? Infinity : tensor.relative / tensor.bound);
 
+/** What to say of the tensor that misses its bound by most. */
+function missOf({ name, relative, bound }: VerifyTensor): string {
+  if (Number.isNaN(relative)) return `tensor ${name} has a value that is not a finite number on one side only`;
+  return `tensor ${name} is off by ${relative.toExponential(1)} of its largest value, at most ${bound.toExponential(1)} is allowed`;
+}
+
 /** Compares every output the case describes. A case that describes none cannot pass. */
 export function compareCase(golden: GoldenCase, backend: string, outputs: CaseOutputs): VerifyCase {
   const { family, case: name } = golden.description;
   const tensors = Object.keys(golden.description.outputs).map((output) => compareTensor(golden, output, outputs[output]));
   if (tensors.length === 0) throw new Error('the case describes no outputs');
   const worst = tensors.reduce((most, tensor) => (ratio(tensor) > ratio(most) ? tensor : most));
+  const passes = tensors.every((tensor) => ratio(tensor) <= 1);
   return {
-    family, case: name, backend, status: tensors.every((tensor) => ratio(tensor) <= 1) ? 'pass' : 'fail',
+    family, case: name, backend, status: passes ? 'pass' : 'fail',
     worst: { tensor: worst.name, error: Number.isNaN(worst.relative) ? null : worst.relative }, tensors,
+    ...(passes ? {} : { reason: missOf(worst) }),
   };
 }
 

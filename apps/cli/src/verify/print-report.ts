@@ -13,7 +13,7 @@ function worstOf(item: VerifyCase): VerifyTensor | undefined {
 
 function caseLines(item: VerifyCase): string[] {
   const title = `${item.status.padEnd(11)} ${item.backend.padEnd(10)} ${item.family}/${item.case}`;
-  if (item.reason) return [`${title}: ${item.reason}`];
+  if (item.reason && !item.tensors) return [`${title}: ${item.reason}`];
   const worst = worstOf(item);
   const own = (item.tensors ?? []).filter((tensor) => tensor.suggested === false).length;
   const summary = worst

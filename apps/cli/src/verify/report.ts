@@ -19,7 +19,7 @@ export interface VerifyCase {
   /** The tensor that comes closest to its bound, or misses it furthest; nulls where nothing was compared or its error is not a number. */
   readonly worst: { readonly tensor: string | null; readonly error: number | null };
   readonly tensors?: readonly VerifyTensor[];
-  /** Why a case failed without a comparison, or is unsupported. */
+  /** Why a case failed or is unsupported. */
   readonly reason?: string;
 }
 

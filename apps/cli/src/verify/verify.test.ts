@@ -9,16 +9,18 @@ import { reportAsJson, reportAsText, verify } from './index.ts';
 /** Golden cases that travel with the ops, for clones without the shared folder. */
 const OPS = resolve(import.meta.dirname, '../../../../packages/ssm/src/ops');
 const LAYERS = resolve(import.meta.dirname, '../../../../packages/ssm/src/layers');
+/** Cases of sizes that the official golden set lacks. */
+const OWN = resolve(import.meta.dirname, '__golden__');
 const SCAN = join(OPS, 'selective-scan/__golden__');
 
 const backends = await backendMatrix(useBackend);
 
 describe.each(backends)('golden cases of the repository on %s', (name) => {
   it.each(['auto', 'wasm-simd'] as const)('pass with kernels %s', async (kernels) => {
-    for (const folder of [OPS, LAYERS]) {
+    for (const [folder, least] of [[OPS, 18], [LAYERS, 1], [OWN, 3]] as const) {
       const { cases, summary } = await verify({ folder, backends: [name], kernels });
       expect(cases.filter((item) => item.status !== 'pass')).toEqual([]);
-      expect(summary.pass).toBeGreaterThanOrEqual(folder === OPS ? 18 : 1);
+      expect(summary.pass).toBeGreaterThanOrEqual(least);
     }
   });
 });
@@ -59,6 +61,37 @@ describe('a folder with faults', () => {
     expect(reportAsText(report)).toMatch(/^fail {8}cpu {8}selective_scan\/length2_plain {2}worst grad_A: absolute \S+, relative \S+, bound 1\.0e-4/);
   });
 
+  const poisoned = (value: number): Uint8Array => {
+    const tensors = Buffer.from(readFileSync(join(SCAN, `${good}.safetensors`)));
+    const header = Number(tensors.readBigUInt64LE(0));
+    const entries = JSON.parse(tensors.subarray(8, 8 + header).toString()) as Record<string, { data_offsets: [number, number] }>;
+    tensors.writeDoubleLE(value, 8 + header + entries['out.f64']!.data_offsets[0]);
+    return tensors;
+  };
+
+  it.each([Number.NaN, Infinity])('fails a case that expects %d where we have a number', async (value) => {
+    put('case', text(), poisoned(value));
+    const report = await verify({ folder, backends: ['cpu'] });
+    expect(report.cases[0]).toMatchObject({ status: 'fail', worst: { tensor: 'out', error: null } });
+    expect(JSON.parse(reportAsJson(report)).cases[0].reason).toContain('out');
+  });
+
+  const headed = (header: unknown): Uint8Array => {
+    const bytes = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(bytes.length));
+    return Buffer.concat([length, bytes]);
+  };
+
+  it('knows what it can run by what the case holds, whatever its name', async () => {
+    const copy = (from: string, to: string): void => {
+      put(to, readFileSync(`${from}.json`, 'utf8').replace(/"case": ?"[^"]*"/, `"case": "${to}"`), readFileSync(`${from}.safetensors`));
+    };
+    copy(join(OPS, 'rms-norm/__golden__/gated_rmsnorm_z1_before0_group4'), 'norm');
+    copy(join(OWN, 'mamba1_D2_N2_w1_e2_bias'), 'block');
+    expect((await verify({ folder, backends: ['cpu'] })).summary).toMatchObject({ pass: 2, fail: 0, unsupported: 0 });
+  });
+
   it.each([
     ['no tensors', () => put('case', text(), null), 'case.safetensors is missing'],
     ['no description', () => put('case', null), 'case.json is missing'],
@@ -70,6 +103,8 @@ describe('a folder with faults', () => {
     ['a truncated file', () => put('case', text(), readFileSync(join(SCAN, `${good}.safetensors`)).subarray(0, 2500)), 'bytes, its offsets are'],
     ['another shape than described', () => put('case', changed((d) => { (d['inputs'] as Record<string, unknown>)['u'] = [2, 4, 3]; })), 'tensor u has shape [2, 4, 2] in the file, expected [2, 4, 3]'],
     ['an output that no file holds', () => put('case', changed((d) => { (d['outputs'] as Record<string, unknown>)['grad_z'] = [2, 4, 2]; })), 'no tensor grad_z'],
+    ['params that are none', () => put('case', changed((d) => { (d as Record<string, unknown>)['params'] = 'many'; })), "malformed description: 'params' is not an object"],
+    ['a header entry that is none', () => put('case', text(), headed({ u: null })), 'tensor u has no valid entry in the header'],
     ['no outputs', () => put('case', changed((d) => { (d as Record<string, unknown>)['outputs'] = {}; })), 'the case describes no outputs'],
     ['sizes that contradict each other', () => put('case', text('batch1_dim1_state1'), readFileSync(join(SCAN, `${good}.safetensors`))), 'expected'],
   ] as [string, () => void, string][])('fails: %s', async (_label, make, reason) => {

@@ -34,9 +34,11 @@ export function parseDescription(text: string): GoldenDescription {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('the description is not an object');
   if (typeof value['family'] !== 'string') throw new Error("the description has no 'family'");
   if (typeof value['case'] !== 'string') throw new Error("the description has no 'case'");
+  const params = value['params'] ?? {};
+  if (typeof params !== 'object' || Array.isArray(params)) throw new Error("'params' is not an object");
   for (const field of ['inputs', 'outputs']) if (!isShapes(value[field] ?? {})) throw new Error(`'${field}' is not an object of shapes`);
   for (const field of ['complex', 'also_f64']) if (!isNames(value[field] ?? [])) throw new Error(`'${field}' is not a list of names`);
-  return { ...value, params: value['params'] ?? {}, inputs: value['inputs'] ?? {}, outputs: value['outputs'] ?? {}, complex: value['complex'] ?? [], also_f64: value['also_f64'] ?? [] } as unknown as GoldenDescription;
+  return { ...value, params, inputs: value['inputs'] ?? {}, outputs: value['outputs'] ?? {}, complex: value['complex'] ?? [], also_f64: value['also_f64'] ?? [] } as unknown as GoldenDescription;
 }
 
 /** One case with its tensors. The F64 copy of a name is taken where there is one, because that is what the outputs belong to. */

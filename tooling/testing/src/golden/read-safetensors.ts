@@ -32,6 +32,7 @@ export function readGoldenTensors(file: Uint8Array): Map<string, GoldenTensor> {
   const tensors = new Map<string, GoldenTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
+    if (!Array.isArray(entry?.data_offsets)) throw new Error(`tensor ${name} has no valid entry in the header`);
     const { dtype, shape, data_offsets: offsets } = entry;
     if (!(dtype in BYTES)) throw new Error(`tensor ${name} has dtype ${String(dtype)}, expected F32, F64, I64 or I32`);
     if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) throw new Error(`tensor ${name} has no valid shape`);
