@@ -28,6 +28,12 @@ describe.skipIf(!present)('mamba360 verify', () => {
     expect(cases[0]).toEqual(expect.objectContaining({ family: expect.any(String), case: expect.any(String), backend: 'cpu', status: 'pass' }));
   });
 
+  test('takes --family for --families', () => {
+    const { code, out } = verify(golden!, '--family', 'selective_state_update', '--backend', 'cpu', '--json');
+    expect(code).toBe(0);
+    expect(new Set(JSON.parse(out).cases.map((item: { family: string }) => item.family))).toEqual(new Set(['selective_state_update']));
+  });
+
   test('ends with code 1 and names the case when one fails', () => {
     const folder = mkdtempSync(join(tmpdir(), 'mamba360-verify-'));
     try {

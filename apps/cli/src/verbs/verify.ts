@@ -8,7 +8,7 @@ export const command = defineVerb({
     'Compares this implementation with golden cases of the official ones: every output, state and gradient, on every backend or the one named.',
   options: {
     folder: { type: 'positional', description: 'Folder of golden cases, of any depth.', required: true },
-    families: { type: 'string', description: 'Only these families, separated by commas.', valueHint: 'names' },
+    families: { type: 'string', alias: 'family', description: 'Only these families, separated by commas.', valueHint: 'names' },
   },
   async run(args, { backend }) {
     const { verify, reportAsText } = await import('../verify/index.ts');
