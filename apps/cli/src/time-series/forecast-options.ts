@@ -12,6 +12,7 @@ export const FORECAST_OPTIONS = {
   timeZone: { type: 'string', description: 'Zone of times without offset: UTC, +02:00, Europe/Berlin. Default: UTC.', valueHint: 'zone' },
   delimiter: { type: 'string', description: 'Default: found.', valueHint: 'character' },
   decimal: { type: 'string', description: '. or a comma. Default: found.', valueHint: 'mark' },
+  encoding: { type: 'string', description: 'Such as windows-1252. Default: UTF-8, or what the byte order mark says.', valueHint: 'name' },
   fill: { type: 'string', description: 'What to do with missing rows and values: mask, forward or zero. Default: stop.', valueHint: 'method' },
   level: { type: 'string', description: 'Intervals in percent, separated by commas. Default: 80,95.', valueHint: 'percents' },
   minimum: { type: 'string', description: 'Forecast nothing below it, such as 0 for counts. Default: none.', valueHint: 'number' },
@@ -41,6 +42,7 @@ export interface ForecastSettings {
   readonly timeZone: string | undefined;
   readonly delimiter: string | undefined;
   readonly decimal: '.' | ',' | undefined;
+  readonly encoding: string | undefined;
   readonly fill: 'mask' | 'forward' | 'zero' | undefined;
   readonly levels: readonly number[];
   readonly minimum: number | undefined;
@@ -78,7 +80,7 @@ export function readForecastOptions(args: ForecastArguments): ForecastSettings {
   const settings: ForecastSettings = {
     file: text('file') ?? '', horizon: whole('horizon', '--horizon'), time: text('time') === 'none' ? null : text('time'), target: text('target')?.split(',').map(name => name.trim()),
     id: text('id'), frequency: text('frequency'), timeZone: text('timeZone'), delimiter: text('delimiter') === '\\t' ? '\t' : text('delimiter'), decimal: oneOf('decimal', '--decimal', ['.', ',']),
-    fill: oneOf('fill', '--fill', ['mask', 'forward', 'zero']), levels: readLevels(text('level') ?? '80,95'), minimum: readMinimum(text('minimum')), fit,
+    encoding: text('encoding'), fill: oneOf('fill', '--fill', ['mask', 'forward', 'zero']), levels: readLevels(text('level') ?? '80,95'), minimum: readMinimum(text('minimum')), fit,
     epochs: whole('epochs', '--epochs') ?? 10, network: oneOf('network', '--network', ['mamba', 'lstm', 'dlinear', 'identity']) ?? 'mamba',
     preset: oneOf('preset', '--preset', ['tiny', 'small', 'base']) ?? 'small', inputSize: whole('inputSize', '--input-size'), compare: args.compare === true,
     model: text('model'), save: text('save'), plot: text('plot'), output: text('output'),

@@ -83,6 +83,15 @@ describe('mamba360 forecast with the shipped model', () => {
     expect(mase('zero-shot')).toBeLessThan(0.8 * mase('seasonal naive'));
   });
 
+  it('takes a smaller horizon where a season is longer than the file, and says so; reads other encodings', async () => {
+    const minutes = Array.from({ length: 60 }, (_, row) => `2024-01-01 10:${String(row).padStart(2, '0')},${row % 5}`);
+    const run = await mamba360('forecast', await file(Buffer.from(`Zeit,Größe\n${minutes.join('\n')}\n`, 'latin1')), '--encoding', 'windows-1252', '--backend', 'wasm', '--minimum', '0');
+    expect(run.error).toBe('');
+    expect(run.out).toContain('every min');
+    expect(run.out).toContain('Note: 60 rows are few for the usual horizon of 1440: forecasting 12 (--horizon ROWS asks for another)');
+    expect(run.out).toContain('forecasting Größe');
+  });
+
   it('notes a forecast below 0 of a file that never was there, and clips it with --minimum', async () => {
     const path = await file(sales(120, (line, row) => `${line.slice(0, 10)},${row % 9 === 0 ? 9 : 0}`));
     const document = async (...words: string[]): Promise<{ forecast: Record<string, number>[]; notes: string[] }> => JSON.parse((await mamba360('forecast', path, '--backend', 'wasm', '--json', ...words)).out);
@@ -118,6 +127,9 @@ describe('bad input: one paragraph, exit code 2, nothing written', () => {
     ['an unknown option', sales(60), ['--horizn', '7'], /--horizn.*--horizon/],
     ['an unknown option value', sales(60), ['--horizon', 'soon'], /--horizon is "soon", expected a whole number/],
     ['a level out of range', sales(60), ['--level', '80,120'], /--level is "80,120"/],
+    ['an empty column', sales(60, line => `${line.slice(0, 10)},`), ['--target', 'sales'], /60 values missing, first at 2023-01-01 \(line 2\); the column is empty: leave it out \(--target\)\.\n$/],
+    ['holes', sales(60, (line, row) => (row === 20 ? `${line.slice(0, 11)}` : line)), [], /\(line 22\); expected every row and value\. Say/],
+    ['stamps that repeat', sales(60, (line, row) => (row === 20 ? [line, line] : line)), [], /\(line 23\); name the column that tells the series apart \(--id\), or leave one row a time in the file\.\n$/],
     ['a level in hexadecimal', sales(60), ['--level', '0x50'], /--level is "0x50"/],
     ['a minimum that is no number', sales(60), ['--minimum', 'none'], /--minimum is "none", expected a number/],
     ['a plot of unknown kind', sales(60), ['--plot', 'plot.pdf'], /ends in .html or .svg/],
@@ -141,6 +153,24 @@ describe('bad input: one paragraph, exit code 2, nothing written', () => {
     expect(JSON.parse(run.out)).toMatchObject({ error: { code: 'file' } });
     expect((await mamba360('forecast', await file(sales(60)), '--model', join(folder, 'absent'))).error).toMatch(/config.json cannot be read/);
     expect((await mamba360('forecast', await file(sales(60)), '--save', 'x')).error).toMatch(/--save belongs to --fit/);
+  });
+
+  it('an output in no folder, a folder as output, the input as output: told before any work, and the others are not written', async () => {
+    const path = await file(sales(100));
+    const plot = join(folder, 'plot.html');
+    for (const [words, expected] of [
+      [['--output', join(folder, 'no', 'out.csv')], /--output .*out.csv cannot be written: there is no folder .*no\. Make it/],
+      [['--output', folder], /cannot be written: it is a folder, expected a file/],
+      [['--output', path], /--output is .*data.csv, and so is the file to forecast/],
+      [['--output', plot], /--output is .*plot.html, and so is --plot/],
+      [['--fit', '--save', path], /--save is .*data.csv, and so is the file/],
+      [['--fit', '--save', join(path, 'model')], /cannot be written: there is no folder .*data.csv/],
+    ] as const) {
+      const run = await mamba360('forecast', path, '--plot', plot, ...words);
+      expect(run.error).toMatch(expected);
+      expect([run.code, run.out, await readdir(folder)]).toEqual([2, '', ['data.csv']]);
+    }
+    expect(await readFile(path, 'utf8')).toBe(sales(100));
   });
 
   it('a plot that cannot be written', async () => {

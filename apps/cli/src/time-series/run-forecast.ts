@@ -1,6 +1,7 @@
 import { DataError, FileError } from '@mamba360/ssm/errors';
 import { defaultSeason, formatFrequency, metrics, plots, readCsv, splitTail } from '@mamba360/time-series';
-import type { Backtest, Forecast, Table } from '@mamba360/time-series';
+import type { Backtest, Forecast, Problem, ProblemKind, Table } from '@mamba360/time-series';
+import { checkOutputs } from './check-outputs.ts';
 import { chooseModel, fitModel } from './choose-model.ts';
 import type { ChosenModel, ModelContext } from './choose-model.ts';
 import { readForecastOptions } from './forecast-options.ts';
@@ -20,9 +21,10 @@ const LEAST_CONTEXT = 8;
  */
 export async function runForecast(args: ForecastArguments, context: ModelContext): Promise<{ document: unknown; text: string }> {
   const settings = readForecastOptions(args);
+  await checkOutputs(settings);
   const { table, notes } = await readTable(settings, context.signal);
   const season = defaultSeason(table.frequency);
-  const horizon = settings.horizon ?? Math.max(season, 6);
+  const horizon = settings.horizon ?? usualHorizon(table, season, notes);
   const windows = tailWindows(table, horizon);
   const training = splitTail(table, windows * horizon).before;
   const model = await chooseModel(settings, training, horizon, context);
@@ -40,29 +42,47 @@ export async function runForecast(args: ForecastArguments, context: ModelContext
 }
 
 async function readTable(settings: ForecastSettings, signal: AbortSignal): Promise<{ table: Table; notes: string[] }> {
-  const { time, target, id, frequency, timeZone, delimiter, decimal } = settings;
+  const { time, target, id, frequency, timeZone, delimiter, decimal, encoding } = settings;
   const read = await readCsv(settings.file, {
     signal, ...(time !== undefined && { time }), ...(target && { target, covariates: [] }), ...(id !== undefined && { id }), ...(frequency !== undefined && { frequency }),
-    ...(timeZone !== undefined && { timeZone }), ...(delimiter !== undefined && { delimiter }), ...(decimal && { decimal }),
+    ...(timeZone !== undefined && { timeZone }), ...(delimiter !== undefined && { delimiter }), ...(decimal && { decimal }), ...(encoding !== undefined && { encoding }),
   });
   const notes = [...read.notes];
   const report = read.check({ columns: read.targets });
-  report.assertNo('duplicate', 'off-grid');
-  if (settings.fill === undefined) refuseHoles(report);
+  refuse(report, ['duplicate'], () => 'name the column that tells the series apart (--id), or leave one row a time in the file');
+  refuse(report, ['off-grid'], ({ fix }) => fix.replace('pass the right frequency', 'give the right --frequency'));
+  const isEmpty = ({ id, count }: Problem): boolean => read.get(id).times.length === count;
+  if (settings.fill === undefined) {
+    refuse(report, ['gap', 'missing-value'], problem => (problem.kind === 'missing-value' && isEmpty(problem)
+      ? 'the column is empty: leave it out (--target)'
+      : 'expected every row and value. Say what to do with the missing ones: --fill mask (they count as unknown), forward (the last value goes on) or zero'));
+  }
   const table = settings.fill === undefined ? read.with(read.series, { frequency: report.frequency }) : read.fillGaps({ frequency: report.frequency, fill: settings.fill });
   const holes = report.of('gap', 'missing-value').reduce((sum, problem) => sum + problem.count, 0);
   if (holes > 0) notes.push(`${holes} missing rows and values: ${settings.fill === 'mask' ? 'masked' : `filled (${settings.fill})`}`);
   return { table, notes };
 }
 
-function refuseHoles(report: ReturnType<Table['check']>): void {
+/** Stop at the first problem of these kinds, with a way out in the words of the command line. */
+function refuse(report: ReturnType<Table['check']>, kinds: readonly ProblemKind[], wayOut: (problem: Problem) => string): void {
+  const [first] = report.of(...kinds);
+  if (!first) return;
   try {
-    report.assertNo('gap', 'missing-value');
+    report.assertNo(...kinds);
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    const first = error.message.replace(/; (fillGaps|missing values are)[^;]*?\.(?= \(and|$)/, '.');
-    throw new DataError(`${first} Expected every row and value. Say what to do with the missing ones: --fill mask (they count as unknown), forward (the last value goes on) or zero.`, { cause: error });
+    throw new DataError(error.message.replace(`; ${first.fix}.`, `; ${wayOut(first)}.`).replace(': call check() for the list', ''), { cause: error });
   }
+}
+
+/** One season; a fifth of a series that is shorter than two of them and a little context. */
+function usualHorizon(table: Table, season: number, notes: string[]): number {
+  const usual = Math.max(season, 6);
+  const shortest = Math.min(...table.series.map(series => series.times.length));
+  if (shortest >= Math.max(2 * usual, usual + LEAST_CONTEXT)) return usual;
+  const horizon = Math.max(1, Math.floor(shortest / 5));
+  notes.push(`${shortest} rows are few for the usual horizon of ${usual}: forecasting ${horizon} (--horizon ROWS asks for another)`);
+  return horizon;
 }
 
 /** Up to four windows, at most a fifth of the shortest series, at least one. */

@@ -66,7 +66,7 @@ async function* decode(chunks: AsyncIterable<Uint8Array>, name: string, encoding
     try {
       text = decoder.decode(chunk, { stream: true });
     } catch (cause) {
-      throw new FileError(`readCsv: ${name} is not valid ${decoder.encoding}. Say its encoding (such as encoding: "windows-1252"), or save it as UTF-8.`, { cause });
+      throw new FileError(`readCsv: ${name} is not valid ${decoder.encoding}. Say its encoding (encoding: "windows-1252", on the command line --encoding windows-1252), or save it as UTF-8; where it is no text, export it as CSV first.`, { cause });
     }
     if (text.includes('\0')) throw new FileError(`readCsv: ${name} holds zero bytes, so it is a binary file, expected text. Export it as CSV first.`);
     if (text !== '') yield text;
