@@ -77,7 +77,10 @@ static int forward_prepare(const call_t *call, const scan_shape *s, const forwar
   vi inside = splat_int(-1);
   for (int k = 0; k < f->steps->count; k++) {
     size_t row = ((size_t)b * s->L + f->steps->step[k]) * s->E + block.first;
+    size_t soon = row + soon_distance(s, f->steps->step[k]);
     for (int e = 0; e < width; e += W) {
+      fetch_soon(u + soon + e);
+      fetch_soon(delta + soon + e);
       vf x = load_part(u + row + e, block.width - e);
       vf size = load_part(delta + row + e, block.width - e) + load(f->bias + e);
       if (s->softplus) size = softplus_of(size);
@@ -101,7 +104,10 @@ static void forward_finish(const call_t *call, const scan_shape *s, const forwar
       fill_zero(y + row, block.width);
       continue;
     }
+    size_t soon = row + soon_distance(s, f->steps->start + t);
     for (int e = 0; e < block.width; e += W) {
+      if (z) fetch_soon(z + soon + e);
+      fetch_soon(y + soon + e);
       vf value = load(f->y + e * (FORWARD_STEPS + 1) + k * W);
       if (z) value = value * silu_of(load_part(z + row + e, block.width - e));
       store_part(y + row + e, value, block.width - e);

@@ -26,8 +26,9 @@
 #define W 4
 #endif
 
-/* A hint that a line will be used soon; the address need not exist. */
+/* Hints: a line will be used some time later (second-level cache), or next (first level). The address need not exist. */
 #define fetch_ahead(p) __builtin_prefetch((p), 0, 2)
+#define fetch_soon(p) __builtin_prefetch((p), 0, 3)
 
 typedef float vf __attribute__((vector_size(W * 4)));
 typedef int32_t vi __attribute__((vector_size(W * 4)));
