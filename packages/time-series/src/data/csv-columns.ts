@@ -30,6 +30,8 @@ export interface Columns {
   readonly covariates: readonly number[];
   readonly labels: readonly number[];
   readonly decimal: '.' | ',';
+  /** The caller said that a point is the decimal mark, so `1,100` is a thousand and a hundred. */
+  readonly grouped: boolean;
   readonly notes: readonly string[];
 }
 
@@ -41,16 +43,18 @@ const MISSING = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '-', '?', 'nil'
 /** Thousands apart by commas, unmistakable only with two groups or a decimal point. */
 const GROUPED = /^[+-]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})$/;
 
+const ONE_GROUP = /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?$/;
+
 /** `1.234,5` and `3,5` with a point; `1.5` in a file of decimal commas is not a number. */
 function withPoint(text: string): string {
   if (!text.includes('.')) return text.replace(',', '.');
   return /^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$/.test(text) ? text.replace(/\./g, '').replace(',', '.') : 'text';
 }
 
-/** A cell as a number: NaN for the usual marks of a missing value, undefined for text. */
-export function readNumber(cell: string, decimal: '.' | ','): number | undefined {
+/** A cell as a number: NaN for the usual marks of a missing value, undefined for text. With `grouped` a single comma before three digits parts thousands. */
+export function readNumber(cell: string, decimal: '.' | ',', grouped = false): number | undefined {
   const text = cell.trim();
-  const value = Number(decimal === ',' ? withPoint(text) : /,/.test(text) && GROUPED.test(text) ? text.replace(/,/g, '') : text);
+  const value = Number(decimal === ',' ? withPoint(text) : /,/.test(text) && (grouped ? ONE_GROUP : GROUPED).test(text) ? text.replace(/,/g, '') : text);
   // Number() also takes '', hexadecimal and Infinity; none of these is a measured value.
   if (Number.isFinite(value) && text !== '' && !/^[+-]?0[xob]/i.test(text)) return value;
   return MISSING.has(text.toLowerCase()) ? Number.NaN : undefined;
@@ -76,8 +80,9 @@ export function assignColumns(names: readonly string[], sample: readonly (readon
   if (time.note) notes.push(time.note);
   const decimal = options.decimal ?? detectDecimal(names, column);
   if (decimal !== '.' && decimal !== ',') throw new ConfigError(`readCsv: got decimal "${String(decimal)}", expected "." or ",".`);
+  const grouped = options.decimal === '.';
   const taken = new Set([id, ...labels, ...time.positions]);
-  const numeric = names.map((_, position) => position).filter(position => !taken.has(position) && isNumeric(column(position), decimal) && !isRowNumber(names[position], column(position)));
+  const numeric = names.map((_, position) => position).filter(position => !taken.has(position) && isNumeric(column(position), decimal, grouped) && !isRowNumber(names[position], column(position)));
   let targets = asList(options.target).map(name => find(name, 'target'));
   const twice = targets.find((position, index) => targets.indexOf(position) !== index);
   if (twice !== undefined) throw new ConfigError(`readCsv: target names the column "${names[twice]}" twice, expected once. Leave one out.`);
@@ -85,7 +90,8 @@ export function assignColumns(names: readonly string[], sample: readonly (readon
   if (!asked) targets = names.includes('y') && numeric.includes(names.indexOf('y')) ? [names.indexOf('y')] : numeric.filter(position => !options.covariates?.includes(names[position]));
   if (targets.length === 0) throw new DataError(`readCsv: ${file} has no numeric column besides the time, it has ${list(names)}. Name the column to forecast (target).`);
   const covariates = options.covariates ? options.covariates.map(name => find(name, 'covariate')) : numeric.filter(position => !targets.includes(position));
-  return { names, id, time: time.positions, timeName: time.name, readTime: time.read, timeHint: time.hint, targets, covariates, labels, decimal, notes };
+  if (decimal === ',' && options.decimal === undefined) notes.push(...ambiguousThousands(names, [...targets, ...covariates], column));
+  return { names, id, time: time.positions, timeName: time.name, readTime: time.read, timeHint: time.hint, targets, covariates, labels, decimal, grouped, notes };
 }
 
 interface FoundTime { positions: number[]; name: string; read: (cells: readonly string[]) => ParsedTime | undefined; hint: string; note?: string }
@@ -164,10 +170,10 @@ function timeFromParts(positions: number[], names: readonly string[]): FoundTime
 }
 
 /** Mostly numbers: a stray word in such a column is then reported with its line and does not make the column vanish. */
-function isNumeric(cells: readonly string[], decimal: '.' | ','): boolean {
+function isNumeric(cells: readonly string[], decimal: '.' | ',', grouped: boolean): boolean {
   let numbers = 0, words = 0;
   for (const cell of cells) {
-    const value = readNumber(cell, decimal);
+    const value = readNumber(cell, decimal, grouped);
     if (value === undefined) words++;
     else if (!Number.isNaN(value)) numbers++;
   }
@@ -187,6 +193,14 @@ function detectDecimal(names: readonly string[], column: (position: number) => s
     }
   });
   return comma > point ? ',' : '.';
+}
+
+/** Where every comma of a file stands before exactly three digits, decimal comma and thousands look the same. */
+function ambiguousThousands(names: readonly string[], positions: readonly number[], column: (position: number) => string[]): string[] {
+  const withComma = positions.flatMap(position => column(position).filter(cell => cell.includes(',')).map(cell => ({ position, cell })));
+  if (withComma.length === 0 || !withComma.every(({ cell }) => /^[+-]?[1-9]\d{0,2},\d{3}$/.test(cell))) return [];
+  const { position, cell } = withComma[0];
+  return [`column "${names[position]}": "${cell}" read as ${readNumber(cell, ',')}, with a decimal comma; where the comma parts thousands, say decimal "." (on the command line --decimal .)`];
 }
 
 function asList(value: string | readonly string[] | undefined): readonly string[] {

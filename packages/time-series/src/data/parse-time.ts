@@ -21,6 +21,7 @@ const DAY_FIRST = new RegExp(String.raw`^(\d{1,2})[ -]([a-z]{3,9})\.?[ -](\d{4})
 /** Every format that is read, in the order in which they are tried. */
 export const TIME_FORMATS: readonly TimeFormat[] = [
   format('iso', false, ISO, match => clock(+match[1], +match[3], match[4] ? +match[4] : 1, match, 5)),
+  format('year-week', false, /^(\d{4})-?W(\d{2})(?:-?([1-7]))?$/i, match => isoWeek(+match[1], +match[2], match[3] ? +match[3] : 1)),
   format('year-quarter', false, /^(\d{4})[ -]?Q([1-4])$/i, match => clock(+match[1], +match[2] * 3 - 2, 1)),
   format('quarter-year', false, /^Q([1-4])[ -]?(\d{4})$/i, match => clock(+match[2], +match[1] * 3 - 2, 1)),
   format('month-name', false, NAME_FIRST, match => clock(+match[3], month(match[1]), +match[2], match, 4)),
@@ -56,6 +57,15 @@ function format(name: string, numeric: boolean, pattern: RegExp, read: (match: R
       return match ? read(match) : undefined;
     },
   };
+}
+
+/** Week 1 is the week of 4 January; a week starts on Monday. */
+function isoWeek(year: number, week: number, weekday: number): ParsedTime | undefined {
+  const day = 86_400_000, fourth = Date.UTC(year, 0, 4);
+  const monday = fourth - ((new Date(fourth).getUTCDay() + 6) % 7) * day + (week - 1) * 7 * day;
+  // A week belongs to the year of its Thursday.
+  if (new Date(monday + 3 * day).getUTCFullYear() !== year) return undefined;
+  return { wall: monday + (weekday - 1) * day };
 }
 
 /** 0 for a word that names no month, which `clock` then refuses. */

@@ -66,6 +66,17 @@ describe('forms of files', () => {
     expect([...table.rows()][0].date).toBe('2023-12-31');
   });
 
+  it('says how it read 1,100 where that could be thousands, and reads it as thousands when told', async () => {
+    const text = 'date,a\n2024-01-01,"1,100"\n2024-01-02,"1,250"\n';
+    const read = await readCsv(text);
+    expect([...read.series[0].values.a]).toEqual([1.1, 1.25]);
+    expect(read.notes).toEqual([expect.stringMatching(/^column "a": "1,100" read as 1.1, .* decimal "\." \(on the command line --decimal \.\)/)]);
+    const told = await readCsv(text, { decimal: '.' });
+    expect([...told.series[0].values.a]).toEqual([1100, 1250]);
+    expect(told.notes).toEqual([]);
+    expect((await readCsv('date;a\n2024-01-01;1,100\n2024-01-02;1,5\n')).notes).toEqual([]);
+  });
+
   it('keeps ids with commas, quotes, line breaks and letters of any script apart', async () => {
     const table = await readCsv('unique_id,ds,y\n"a, ""b""",2024-01-01,1\n"line\nbreak",2024-01-01,2\nमाल,2024-01-01,3\n"a, ""b""",2024-01-02,4\n');
     expect(table.ids).toEqual(['a, "b"', 'line\nbreak', 'माल']);

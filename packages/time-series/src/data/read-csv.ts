@@ -78,7 +78,7 @@ function addRecord(builder: TableBuilder, record: CsvRecord, columns: Columns, k
     throw new DataError(`readCsv: ${file}, line ${line}, time column "${columns.timeName}": got ${got}, expected ${columns.timeHint}. Correct or remove the line.`);
   }
   for (let index = 0; index < kept.length; index++) {
-    const value = readNumber(cells[kept[index]], columns.decimal);
+    const value = readNumber(cells[kept[index]], columns.decimal, columns.grouped);
     if (value === undefined) {
       throw new DataError(
         `readCsv: ${file}, line ${line}, column "${columns.names[kept[index]]}": got "${shorten(cells[kept[index]])}", expected a number with decimal "${columns.decimal}", or an empty cell where it is missing. `
