@@ -90,6 +90,12 @@ describe('a folder with faults', () => {
     copy(join(OPS, 'rms-norm/__golden__/gated_rmsnorm_z1_before0_group4'), 'norm');
     copy(join(OWN, 'mamba1_D2_N2_w1_e2_bias'), 'block');
     expect((await verify({ folder, backends: ['cpu'] })).summary).toMatchObject({ pass: 2, fail: 0, unsupported: 0 });
+    for (const [name, missing] of [['norm', 'x'], ['block', 'A_log']] as const) {
+      const description = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as { inputs: Record<string, unknown>; params: unknown };
+      delete description.inputs[missing];
+      put(name, JSON.stringify({ ...description, params: {} }), null);
+    }
+    expect((await verify({ folder, backends: ['cpu'] })).summary).toMatchObject({ pass: 0, fail: 2, unsupported: 0 });
   });
 
   it.each([

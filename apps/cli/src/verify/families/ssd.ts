@@ -24,6 +24,6 @@ function run(golden: GoldenCase): CaseOutputs {
 /** Mamba-2; of it the gated norm exists so far. */
 export const ssdFamily: Family = {
   name: 'ssd',
-  unsupported: ({ case: name, params }) => (name.startsWith('gated_rmsnorm') || 'norm_before_gate' in params ? null : 'ssdScan is not built yet'),
+  unsupported: ({ case: name, params, inputs }) => (name.startsWith('gated_rmsnorm') || 'norm_before_gate' in params || 'weight' in inputs ? null : 'ssdScan is not built yet'),
   run,
 };
