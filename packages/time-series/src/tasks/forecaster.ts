@@ -17,7 +17,7 @@ import { forecasterConfig, outputCount } from './forecaster-options.ts';
 import type { ForecasterConfig, ForecasterOptions } from './forecaster-options.ts';
 import { calibrate, columnForecast, ownLevels } from './intervals.ts';
 import type { Calibrations } from './intervals.ts';
-import { checkMinimum, clipBelow, negativeNotes } from './minimum.ts';
+import { checkMinimum, clipBelow, minimumNotes } from './minimum.ts';
 import { partition } from './partition.ts';
 import { predictAhead, predictWindows } from './predict.ts';
 import type { PredictOptions } from './predict.ts';
@@ -158,7 +158,7 @@ export class Forecaster {
       columns: Object.fromEntries(fitted.targets.map((target, column) => [target, clipBelow(columnForecast(made, window, column, levels, config, calibrations), options.minimum)])),
     }));
     const rolled = steps > config.horizon ? [`Rows ${config.horizon + 1} to ${steps} are rolled: forecasts that build on forecasts.`] : [];
-    const notes = [...rolled, ...negativeNotes(history, series, fitted.targets)];
+    const notes = [...rolled, ...minimumNotes(history, series, fitted.targets, options.minimum)];
     return new Forecast(series, {
       targets: fitted.targets, levels, frequency: parseFrequency(config.frequency), zone: history.zone, idName: history.idName, timeName: history.timeName, notes,
       madeBy: this.describe(),

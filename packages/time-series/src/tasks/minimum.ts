@@ -15,16 +15,20 @@ export function clipBelow({ mean, intervals }: ColumnForecast, minimum: number |
   return { mean: clip(mean), intervals: intervals.map(({ level, low, high }) => ({ level, low: clip(low), high: clip(high) })) };
 }
 
-/** One note for each column that no series ever saw below 0 but whose forecast goes there. */
-export function negativeNotes(history: Table, series: readonly SeriesForecast[], targets: readonly string[]): string[] {
+/** What the reader should know: columns that no series ever saw below 0 but whose forecast goes there, and a minimum that the history itself goes below. */
+export function minimumNotes(history: Table, series: readonly SeriesForecast[], targets: readonly string[], minimum: number | undefined): string[] {
   return targets.flatMap(target => {
-    let lowest = 0;
+    let lowest = 0, below = 0;
     series.forEach(({ columns }, index) => {
-      if (history.series[index].values[target].some(value => value < 0)) return;
+      const past = history.series[index].values[target];
+      if (minimum !== undefined) for (const value of past) if (value < minimum) below++;
+      if (past.some(value => value < 0)) return;
       const { mean, intervals } = columns[target];
       for (const values of [mean, ...intervals.map(({ low }) => low)]) for (const value of values) lowest = Math.min(lowest, value);
     });
-    if (lowest === 0) return [];
-    return [`"${target}" was never below 0, but its forecast or interval goes down to ${Number(lowest.toPrecision(3))}: minimum: 0 (on the command line --minimum 0) clips it.`];
+    return [
+      ...(lowest < 0 ? [`"${target}" was never below 0, but its forecast or interval goes down to ${Number(lowest.toPrecision(3))}: minimum: 0 (on the command line --minimum 0) clips it.`] : []),
+      ...(below > 0 ? [`"${target}" was below the minimum of ${minimum} in ${below} of its rows; its forecast is clipped there all the same.`] : []),
+    ];
   });
 }

@@ -16,7 +16,7 @@ import { Backtest, backtestPlaces, forecastAt } from './backtest.ts';
 import { Forecast } from './forecast-result.ts';
 import type { ColumnForecast } from './forecast-result.ts';
 import { Scaler } from '../data/scaler.ts';
-import { checkMinimum, clipBelow, negativeNotes } from './minimum.ts';
+import { checkMinimum, clipBelow, minimumNotes } from './minimum.ts';
 import type { Cut } from './score.ts';
 import type { PreparedSeries } from './prepare.ts';
 
@@ -95,7 +95,7 @@ export class ZeroShotForecaster {
     }));
     const own = this.#network.config.horizon;
     const rolled = horizon > own ? [`Rows ${own + 1} to ${horizon} are rolled: forecasts that build on forecasts.`] : [];
-    const notes = [...rolled, ...negativeNotes(history, series, history.targets)];
+    const notes = [...rolled, ...minimumNotes(history, series, history.targets, minimum)];
     return new Forecast(series, { targets: history.targets, levels: level, frequency, zone: history.zone, idName: history.idName, timeName: history.timeName, madeBy: this.describe(), notes });
   }
 
