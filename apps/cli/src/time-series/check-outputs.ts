@@ -27,7 +27,7 @@ async function checkPlace(option: string, path: string, asFolder: boolean): Prom
   if (kind !== 'nothing' && (kind === 'folder') !== asFolder) throw new FileError(`${option} ${path} cannot be written: it is a ${kind}, expected a ${asFolder ? 'folder' : 'file'}. Choose another name.`);
   let place = kind === 'nothing' ? dirname(resolve(path)) : path;
   // A model's folder is made with those above it; a file's folder must be there.
-  while (asFolder && await kindOf(place) === 'nothing' && dirname(place) !== place) place = dirname(place);
+  if (asFolder) while (await kindOf(place) === 'nothing' && dirname(place) !== place) place = dirname(place);
   if (kind === 'nothing' && await kindOf(place) !== 'folder') throw new FileError(`${option} ${path} cannot be written: there is no folder ${place}. Make it, or choose another.`);
   await access(place, constants.W_OK).catch((cause: unknown) => {
     throw new FileError(`${option} ${path} cannot be written: ${place} is not open for writing. Change its permissions, or choose another.`, { cause });
