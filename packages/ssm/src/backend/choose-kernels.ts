@@ -78,6 +78,8 @@ export async function chooseKernels(backend: KernelBackendName, options: KernelO
     reasons.push(...report.reasons);
     if (target.name === 'addon') return target;
   }
+  // On tfjs' memory the build is compiled without a look at the engine: the loader's error says what is missing.
+  if (wanted === 'wasm-relaxed' && !hasRelaxedSimd()) return (await load(wanted, threads)).target;
   if (isShared((tf.backend() as WasmBackend).wasm.asm.memory)) {
     reasons.push('kernels: on a memory of their own with copies in and out, because tfjs runs its threaded build here.');
     return (await load(wanted, threads)).target;

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { backendMatrix } from '@mamba360/testing';
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../errors/index.ts';
-import { createWasmTarget } from '../kernels/index.ts';
+import { ConfigError, KernelError } from '../errors/index.ts';
+import { createWasmTarget, hasRelaxedSimd } from '../kernels/index.ts';
 import { selectiveScan } from '../ops/index.ts';
 import { kernelTargetOf, tf, useBackend } from './index.ts';
 import { requireKernelTarget } from './kernel-registry.ts';
@@ -10,6 +10,12 @@ import { requireKernelTarget } from './kernel-registry.ts';
 const backends = await backendMatrix(useBackend);
 
 describe('useBackend', () => {
+  it.each(backends)('says on %s that the engine has no relaxed SIMD, or uses it', async (name) => {
+    const start = useBackend({ name, kernels: 'wasm-relaxed' });
+    if (hasRelaxedSimd()) expect((await start).kernels.target).toBe('wasm-relaxed');
+    else await expect(start).rejects.toThrow(KernelError);
+  });
+
   it.each(backends)('starts %s and says what and why', async (name) => {
     const report = await useBackend(name);
     expect(report).toMatchObject({ backend: name, precision: 'float32' });
