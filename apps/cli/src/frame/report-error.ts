@@ -28,8 +28,10 @@ const isCittyError = (error: unknown): error is Error => error instanceof Error 
 
 // citty colours option names; a message is plain text.
 // oxlint-disable-next-line no-control-regex
+const COLOUR = /\u001B\[\d+m/g;
+
 const oneParagraph = (text: string): string =>
   text
-    .replace(/\u001B\[\d+m/g, '')
-    .replace(/\s*\n\s*/g, ' ')
+    .replace(COLOUR, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
     .trim();
