@@ -4,7 +4,7 @@
  */
 #include "functions.h"
 
-enum { NORM_BLOCKS = 32, NORM_COLUMNS = 256 };
+enum { NORM_BLOCKS = 32, NORM_COLUMNS = 256, NORM_NARROW = 2 };
 
 typedef struct { int R, D, groups, gate_first, width; float epsilon; int rows_in_block, blocks; } norm_shape;
 
@@ -66,6 +66,20 @@ static void rms_norm_backward_plan(const call_t *call, plan_t *plan) {
   plan->tasks[1] = divide_up(s.D, NORM_COLUMNS);
 }
 
+/*
+ * w slope - n mean(w slope n) in double precision, for groups so narrow that the two terms nearly cancel: in a group of one they differ by
+ * epsilon / (x x + epsilon) only.
+ */
+static void norm_inner_narrow(const norm_shape *s, const float *input, const float *slope, float *inner) {
+  double squares = 0.0, dot = 0.0;
+  for (int i = 0; i < s->width; i++) {
+    squares += (double)input[i] * input[i];
+    dot += (double)slope[i] * input[i];
+  }
+  double mean = squares / s->width + s->epsilon, scale = 1.0 / __builtin_sqrt(mean);
+  for (int i = 0; i < s->width; i++) inner[i] = (float)(scale * (slope[i] - input[i] * (dot / (s->width * mean))));
+}
+
 /* One row and group; adds to the block's sums. n = x' scale, y = (n weight + bias) gate: dx' = scale (dn - n mean(dn n)). */
 static void norm_backward_group(const call_t *call, const norm_shape *s, int row, int g, float *sum_weight, float *sum_bias) {
   size_t at = (size_t)row * s->D + g * s->width;
@@ -102,6 +116,13 @@ static void norm_backward_group(const call_t *call, const norm_shape *s, int row
       else slope = slope * gate * open;
     }
     vf inner = scale * (slope * w - input * scale * mean);
+    if (s->width <= NORM_NARROW) {
+      float inputs[W], slopes[W], inners[W];
+      store_part(inputs, input, W);
+      store_part(slopes, slope * w, W);
+      norm_inner_narrow(s, inputs, slopes, inners);
+      inner = load_part(inners, count);
+    }
     if (z && s->gate_first) {
       if (dz) store_part(dz + i, inner * value * silu_slope(gate, open), count);
       inner = inner * gate * open;

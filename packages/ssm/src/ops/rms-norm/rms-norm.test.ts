@@ -40,6 +40,7 @@ const SETUPS: [string, Setup][] = [
   ['a group for each channel', { groups: 12, options: 'wz' }],
   ['a vector', { shape: [7] }],
   ['values of 1e4', { scale: 1e4, options: 'wzb' }],
+  ['a group for each channel, a small epsilon', { groups: 12, options: 'wz', epsilon: 1e-6, scale: 3 }],
   ['values below epsilon', { scale: 1e-6, options: 'wz' }],
   ['zeros', { scale: 0, options: 'wzb' }],
 ];
