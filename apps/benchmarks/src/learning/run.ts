@@ -32,5 +32,5 @@ if (task === 'etth1') {
   }
 } else throw new Error(`Unknown task "${task}", expected etth1 or selective-copying.`);
 if (values.out) {
-  await writeFile(values.out, `${JSON.stringify({ task, command: `apps/benchmarks/src/learning/run.ts ${process.argv.slice(2).join(' ')}`, node: process.version, cpu: cpus()[0]?.model, backend: report.backend, kernels: report.kernels, date: new Date().toISOString().slice(0, 10), rows }, null, 2)}\n`);
+  await writeFile(values.out, `${JSON.stringify({ task, command: `apps/benchmarks/src/learning/run.ts ${process.argv.slice(2).filter((word, i, all) => word !== '--out' && all[i - 1] !== '--out').join(' ')}`, node: process.version, cpu: cpus()[0]?.model, backend: report.backend, kernels: report.kernels, date: new Date().toISOString().slice(0, 10), rows }, null, 2)}\n`);
 }

@@ -47,7 +47,7 @@ export function forecastText(report: ForecastReport): string {
   return [
     `${settings.file}: ${table.rowCount} rows, ${table.series.length} series, every ${formatFrequency(table.frequency)}, ${first} to ${last}; forecasting ${table.targets.join(', ')}`,
     ...notes.map(note => `Note: ${note}`),
-    `Model: ${model.description}${model.kind === 'shipped' ? '. It has not seen this file.' : ''}`,
+    `Model: ${model.description}${model.kind === 'shipped' ? '. Nothing was fitted to this file.' : ''}`,
     ...(model.run ? [`Trained in ${model.run.seconds.toFixed(1)} s, ${model.run.history.length} epochs, ${model.run.bestEpoch === 0 ? 'none better than the ridge regression it started from' : `epoch ${model.run.bestEpoch} kept`}; the held-back tail was not part of it.`] : []),
     '',
     `Held-back tail: ${windows} window${windows > 1 ? 's' : ''} of ${horizon} rows (lower is better; * best; season ${season})`,
