@@ -12,7 +12,7 @@ import { selectiveCopying } from './selective-copying.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, backend: { type: 'string', default: 'auto' }, seeds: { type: 'string', default: '1,2,3' }, horizon: { type: 'string', default: '96' }, epochs: { type: 'string', default: '5' }, start: { type: 'string', default: 'zero' }, average: { type: 'string', default: '0.995' }, steps: { type: 'string', default: '3500' }, mixer: { type: 'string' }, models: { type: 'string' },
+  options: { out: { type: 'string' }, backend: { type: 'string', default: 'auto' }, seeds: { type: 'string', default: '1,2,3' }, horizon: { type: 'string', default: '96' }, epochs: { type: 'string', default: '5' }, start: { type: 'string', default: 'zero' }, average: { type: 'string', default: '0.995' }, steps: { type: 'string', default: '3750' }, mixer: { type: 'string' }, models: { type: 'string' },
     threads: { type: 'string' }, 'learning-rate': { type: 'string' }, batch: { type: 'string', default: '64' } },
 });
 const [task] = positionals;

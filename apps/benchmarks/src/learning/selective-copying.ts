@@ -65,7 +65,7 @@ export function selectiveCopyingBatch(random: Random, batchSize: number, length:
 
 /** Trains a small backbone on selective copying and scores it on fresh sequences. A layer without selection cannot learn it; `identity` cannot either. */
 export async function selectiveCopying(options: SelectiveCopyingOptions = {}): Promise<SelectiveCopyingResult> {
-  const { length = 128, kept = 16, mixer = 'mamba', dModel = 64, nLayer = 2, steps = 3500, batchSize = 64, learningRate = 3e-3, seed = 1 } = options;
+  const { length = 128, kept = 16, mixer = 'mamba', dModel = 64, nLayer = 2, steps = 3750, batchSize = 64, learningRate = 5e-3, seed = 1 } = options;
   const model = Backbone.create({ dModel, nLayer, mixer, ssmCfg: {}, vocabSize: VOCABULARY, padVocabSizeMultiple: 1, tieEmbeddings: false }, { seed });
   const answers = (tokens: Tensor2D): tf.Tensor3D => tf.tidy(() => {
     const { output } = model.apply(tokens);
@@ -88,7 +88,7 @@ export async function selectiveCopying(options: SelectiveCopyingOptions = {}): P
   const perEpoch = 250;
   const epochs = Math.ceil(steps / perEpoch);
   // Short sequences first: they teach the copying at a third of the cost; the rest teaches to skip the noise. Only full lengths are scored.
-  const lengthAt = (epoch: number): number => Math.max(kept, epoch < epochs * 0.3 ? Math.ceil(length / 4) : epoch < epochs * 0.55 ? Math.ceil(length / 2) : length);
+  const lengthAt = (epoch: number): number => Math.max(kept, epoch < epochs * 0.25 ? Math.ceil(length / 4) : epoch < epochs * 0.45 ? Math.ceil(length / 2) : length);
   const source: BatchSource<CopyBatch> = { batchCount: () => perEpoch, batch: ({ epoch, index, random }) => selectiveCopyingBatch(random.split(index), batchSize, lengthAt(epoch), kept) };
   const started = performance.now();
   const fresh = Random.fromSeed(`selective-copying test ${seed}`);
