@@ -7,6 +7,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "abi.h"
 
@@ -245,6 +248,23 @@ static napi_value start(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/*
+ * keepMemory(): has the process keep freed blocks for its next arrays, where the C library lets itself be told so; returns whether it does.
+ * Arrays of a few MB are otherwise given back to the system with every garbage collection, and every page of the next one is a fault:
+ * under virtualisation that was measured to cost four times the scan that fills it.
+ */
+static napi_value keep_memory(napi_env env, napi_callback_info info) {
+  napi_value result;
+  int kept = 0;
+  (void)info;
+#if defined(__GLIBC__)
+  enum { LARGEST_FROM_HEAP = 32 << 20, KEPT_AT_TOP = 1 << 30, GROW_BY = 16 << 20 }; /* the first is glibc's own limit */
+  kept = mallopt(M_MMAP_THRESHOLD, LARGEST_FROM_HEAP) && mallopt(M_TRIM_THRESHOLD, KEPT_AT_TOP) && mallopt(M_TOP_PAD, GROW_BY);
+#endif
+  napi_get_boolean(env, kept, &result);
+  return result;
+}
+
 static void stop_pool(void *argument) {
   pool_t *pool = argument;
   pthread_mutex_lock(&pool->lock);
@@ -269,6 +289,8 @@ NAPI_MODULE_INIT() {
   napi_set_named_property(env, exports, "run", function);
   napi_create_function(env, "start", NAPI_AUTO_LENGTH, start, pool, &function);
   napi_set_named_property(env, exports, "start", function);
+  napi_create_function(env, "keepMemory", NAPI_AUTO_LENGTH, keep_memory, 0, &function);
+  napi_set_named_property(env, exports, "keepMemory", function);
   /* levels: instruction sets this processor has, best first; their index is the last argument of run. */
   napi_create_array(env, &names);
   for (int i = 0; i < pool->level_count; i++) {

@@ -18,6 +18,9 @@ export interface OperationResult {
   readonly copyShare: number;
 }
 
+/** Turns until the heap has its working size: garbage is collected every few calls, and until then every call gets memory that is new. */
+const WARM_UP = 16;
+
 /**
  * What tfjs adds to the selective scan with every option: the op on each backend beside the same kernel target on plain arrays, in turns.
  *
@@ -39,7 +42,7 @@ export async function benchOperations(shape: ScanShape, turns: number, backends:
     const times = measureInTurns({
       kernel: () => { target.run(call); },
       operation: () => { tf.tidy(() => { const { output } = selectiveScan(...inputs, options); tf.slice(output, [0, 0, 0], [1, 1, 1]).dataSync(); }); },
-    }, turns);
+    }, turns, WARM_UP);
     const kernel = times.kernel.medianMilliseconds;
     const operation = times.operation.medianMilliseconds;
     results.push({

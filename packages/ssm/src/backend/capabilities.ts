@@ -30,6 +30,7 @@ export const GAPS: readonly Gap[] = [
   { kind: 'forward', name: 'BatchMatMul, _FusedMatMul', backends: ['cpu', 'wasm'], problem: 'wrong values where the batch axes of one side are broadcast from within ([3, 2] with [3, 1]) or of both', needed: 'matMul over heads and groups', filled: true },
   { kind: 'forward', name: '_FusedMatMul', backends: ['wasm'], problem: 'adds the wrong bias where an operand is transposed', needed: 'linear layers with weights [M, D]', filled: true },
   { kind: 'forward', name: 'BatchMatMul', backends: ['wasm'], problem: 'right but 10 to 60 times slower where an operand is transposed', needed: 'the gradient of every matMul', filled: true },
+  { kind: 'forward', name: 'Slice, SplitV', backends: ['wasm'], problem: 'right but each copies its whole input first', needed: 'steps of a sequence, halves of a projection', filled: true },
   { kind: 'kernel', name: 'Complex', backends: ['wasm'], problem: 'not registered (nor Real, Imag, ComplexAbs, FFT, IFFT)', needed: 'nothing here: complex numbers are two real tensors', filled: false },
   { kind: 'gradient', name: 'Real', backends: EVERYWHERE, problem: 'missing (nor Imag, Complex)', needed: 'nothing here: complex numbers are two real tensors', filled: false },
 ];

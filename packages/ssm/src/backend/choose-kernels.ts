@@ -14,6 +14,7 @@ export interface KernelOptions {
   readonly deterministic: boolean;
   readonly threads: number | undefined;
   readonly kernels: KernelChoice;
+  readonly keepMemory: boolean;
 }
 
 interface Loaded { readonly target: KernelTarget; readonly report: KernelReport }
@@ -22,11 +23,11 @@ interface Loaded { readonly target: KernelTarget; readonly report: KernelReport 
 const loaded = new Map<string, Promise<Loaded>>();
 const onHeap = new WeakMap<object, Map<string, Promise<KernelTarget>>>();
 
-function load(name: (typeof NAMED)[number], threads: number | undefined): Promise<Loaded> {
-  const key = `${name} ${threads ?? 'default'}`;
+function load(name: (typeof NAMED)[number], { threads, keepMemory }: KernelOptions): Promise<Loaded> {
+  const key = `${name} ${threads ?? 'default'} ${keepMemory}`;
   const known = loaded.get(key);
   if (known) return known;
-  const promise = loadKernelTarget({ target: name, threads });
+  const promise = loadKernelTarget({ target: name, threads, keepMemory });
   loaded.set(key, promise);
   promise.catch(() => loaded.delete(key));
   return promise;
@@ -69,20 +70,20 @@ export async function chooseKernels(backend: KernelBackendName, options: KernelO
   const wanted = deterministic ? 'wasm-simd' : kernels;
   if (deterministic) reasons.push('kernels: wasm-simd, because `deterministic` asks for the same bits on every machine.');
   if (backend !== 'wasm' || wanted === 'addon') {
-    const { target, report } = await load(wanted, threads);
+    const { target, report } = await load(wanted, options);
     reasons.push(...report.reasons);
     return target;
   }
   if (wanted === 'auto') {
-    const { target, report } = await load('auto', threads);
+    const { target, report } = await load('auto', options);
     reasons.push(...report.reasons);
     if (target.name === 'addon') return target;
   }
   // On tfjs' memory the build is compiled without a look at the engine: the loader's error says what is missing.
-  if (wanted === 'wasm-relaxed' && !hasRelaxedSimd()) return (await load(wanted, threads)).target;
+  if (wanted === 'wasm-relaxed' && !hasRelaxedSimd()) return (await load(wanted, options)).target;
   if (isShared((tf.backend() as WasmBackend).wasm.asm.memory)) {
     reasons.push('kernels: on a memory of their own with copies in and out, because tfjs runs its threaded build here.');
-    return (await load(wanted, threads)).target;
+    return (await load(wanted, options)).target;
   }
   const relaxed = wanted === 'wasm-relaxed' || (wanted === 'auto' && hasRelaxedSimd());
   const target = await loadOnHeap(relaxed ? 'relaxed' : 'simd');

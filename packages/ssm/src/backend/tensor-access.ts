@@ -31,12 +31,22 @@ export interface WasmBackend extends KernelBackend {
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
+interface UnclearedBuffers { allocUnsafeSlow(bytes: number): { readonly buffer: ArrayBuffer; readonly byteOffset: number } }
+
+/** An array that a kernel is going to fill: in Node without the zeroes that `new Float32Array` writes first. Anything may stand in it. */
+function unclearedArray(length: number): Float32Array {
+  const { Buffer } = globalThis as { Buffer?: UnclearedBuffers };
+  if (!Buffer || length === 0) return new Float32Array(length);
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length * 4);
+  return new Float32Array(buffer, byteOffset, length);
+}
+
 /** cpu and tensorflow: numbers are plain arrays, read by `readSync` (no copy on cpu) and handed over by `write`. */
 function arrayAccess(backend: KernelBackend): TensorAccess {
   return {
     read: (tensor) => backend.readSync(tensor.dataId) as Float32Array,
     allocate(shape) {
-      const values = new Float32Array(elements(shape));
+      const values = unclearedArray(elements(shape));
       return {
         values: () => values,
         finish: () => ({ dataId: backend.write(values, shape, 'float32') as TensorInfo['dataId'], shape, dtype: 'float32' }),

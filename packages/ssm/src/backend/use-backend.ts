@@ -18,6 +18,11 @@ export interface UseBackendOptions {
   readonly threads?: number | undefined;
   /** One target by name, or a target made by hand. Default: 'auto', the fastest that loads. */
   readonly kernels?: KernelChoice | undefined;
+  /**
+   * Addon on Linux with glibc: the process keeps freed memory (up to 1 GiB at the end of its heap) for its next arrays instead of handing it
+   * back after every garbage collection. Default: true. It is a setting of the whole process and stays; false leaves the allocator alone.
+   */
+  readonly keepMemory?: boolean | undefined;
 }
 
 /** What `useBackend` picked. */
@@ -88,7 +93,7 @@ async function startFirst(names: readonly BackendName[], reasons: string[]): Pro
  */
 export async function useBackend(choice: BackendName | 'auto' | UseBackendOptions = 'auto'): Promise<BackendReport> {
   const options: UseBackendOptions = typeof choice === 'string' ? { name: choice } : choice;
-  const { name = 'auto', deterministic = false, threads, kernels = 'auto' } = options;
+  const { name = 'auto', deterministic = false, threads, kernels = 'auto', keepMemory = true } = options;
   const known: readonly BackendName[] = isNode() ? ['tensorflow', 'wasm', 'cpu'] : ['wasm', 'cpu'];
   if (name !== 'auto' && !['tensorflow', 'wasm', 'cpu'].includes(name)) {
     throw new ConfigError(`useBackend: backend is '${String(name)}', expected auto, tensorflow, wasm or cpu (the others have no kernels of this project). Leave it out for auto.`);
@@ -98,7 +103,7 @@ export async function useBackend(choice: BackendName | 'auto' | UseBackendOption
   const backend = await startFirst(name === 'auto' ? known : [name], reasons);
   reasons.push(name === 'auto' ? `${backend}: the first of ${known.join(', ')} that started.` : `${backend}: asked for by name.`);
   fillGaps(backend);
-  const target = await chooseKernels(backend, { deterministic, threads, kernels }, reasons);
+  const target = await chooseKernels(backend, { deterministic, threads, kernels, keepMemory }, reasons);
   setKernelTarget(backend, target);
   return { backend, kernels: { target: target.name, instructionSet: target.instructionSet, threads: target.threads }, precision: 'float32', reasons };
 }

@@ -7,6 +7,8 @@ import type { KernelBuffer, KernelCall, KernelTarget } from './target.ts';
 export interface Addon {
   run(kernel: number, inputs: readonly (KernelBuffer | null)[], outputs: readonly (KernelBuffer | null)[], integers: readonly number[], scalars: readonly number[], threads: number, level: number): number;
   start(threads: number): number;
+  /** Has the process keep freed blocks for its next arrays; false where the C library cannot. For good: there is no way back. */
+  keepMemory(): boolean;
   /** Instruction sets this processor has, best first. */
   readonly levels: readonly string[];
 }
@@ -16,6 +18,8 @@ export interface AddonTargetOptions {
   readonly threads?: number | undefined;
   /** A lesser instruction set than the processor's best, for tests and comparisons: `avx512`, `avx2`, `sse4.2`, `neon`. */
   readonly instructionSet?: string | undefined;
+  /** Keep freed memory (up to 1 GiB at the end of the heap) for the next arrays. Default: true. False leaves the process's allocator alone. */
+  readonly keepMemory?: boolean | undefined;
 }
 
 const NO_SCALARS: readonly number[] = [];
@@ -69,6 +73,7 @@ export function createAddonTarget(addon: Addon, options: AddonTargetOptions = {}
   if (level < 0) throw new ConfigError(`The addon on this processor has ${addon.levels.join(', ')}, got instructionSet '${String(options.instructionSet)}'.`);
   const wanted = options.threads ?? defaultThreads();
   if (!Number.isInteger(wanted) || wanted < 1) throw new ConfigError(`threads is ${wanted}, expected an integer of at least 1.`);
+  if (options.keepMemory ?? true) addon.keepMemory();
   return new AddonTarget(addon, level, Math.min(wanted, addon.start(wanted)));
 }
 

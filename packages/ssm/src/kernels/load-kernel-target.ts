@@ -15,6 +15,8 @@ export interface LoadKernelOptions {
   readonly threads?: number | undefined;
   /** A lesser instruction set of the addon, for comparisons. */
   readonly instructionSet?: string | undefined;
+  /** Addon on glibc: whether the process keeps freed memory for its next arrays, see `UseBackendOptions`. Default: true. */
+  readonly keepMemory?: boolean | undefined;
   readonly wasmUrl?: string | URL;
   readonly workerUrl?: string | URL;
 }

@@ -1,5 +1,6 @@
 import type { KernelConfig, NamedAttrMap, NamedTensorInfoMap, NamedTensorMap, Tensor, TensorInfo } from '@tensorflow/tfjs';
 import { tf } from '../tensorflow.ts';
+import { sliceInPlace } from './wasm-slice.ts';
 
 /** Puts `wrapper` round a kernel that tfjs registered; it gets the inputs as tensors and the original. */
 function wrapKernel(
@@ -96,11 +97,14 @@ function transposeFirst(): void {
 
 const corrected = new Set<string>();
 
-/** Kernels that tfjs 4.22 has and that are wrong for some of what its types allow. */
+/** Kernels that tfjs 4.22 has and that are wrong for some of what its types allow, or many times slower than they need be. */
 export function correctKernels(backend: string): void {
   if ((backend !== 'cpu' && backend !== 'wasm') || corrected.has(backend)) return;
   corrected.add(backend);
   countAxisFromFront(backend);
-  if (backend === 'wasm') transposeFirst();
+  if (backend === 'wasm') {
+    transposeFirst();
+    sliceInPlace();
+  }
   broadcastBatches(backend);
 }

@@ -217,6 +217,11 @@ describe.each(backends.filter((backend) => backend !== 'tensorflow'))('before th
     expect(() => expectTensorClose(actual!, expected!, { kind: 'output' })).toThrow('error');
   });
 
+  it.runIf(backend === 'wasm')('slice and split read a copy of their whole input', () => {
+    expect(wholeReads(() => tf.slice(tensor([4, 3]), [1, 0], [1, 3]))).toBe(1);
+    expect(wholeReads(() => tf.split(tensor([4, 3]), 2, 0))).toBe(2);
+  });
+
   it('matMul with both batches broadcast is wrong', () => {
     const { subject, independent, inputs } = product([3, 2, 2, 4], [3, 1, 4, 2], false, false);
     const [actual, expected] = [subject, independent].map((f) => tf.tidy(() => f(...inputs.map((input) => tf.tensor(input.values, input.shape))).dataSync()));
@@ -250,6 +255,32 @@ describe.each(backends)('after the fill: %s', (backend) => {
     expectTensorClose(gradient, cumprodSlopes(x, weights, shape, axis < 0 ? axis + 3 : axis, exclusive, reverse), { kind: 'gradient' });
   });
 
+  it.runIf(backend === 'wasm')('slice and split copy what they return and nothing else', () => {
+    expect(wholeReads(() => tf.slice(tensor([4, 3]), [1, 0], [1, 3]))).toBe(0);
+    expect(wholeReads(() => tf.split(tensor([4, 3]), 2, 0))).toBe(0);
+  });
+
+  it.each(['float32', 'int32', 'bool'] as const)('slices and splits of %s, along every axis, also empty and whole', (dtype) => {
+    const shape = [3, 4, 2, 5];
+    const numbers = Array.from({ length: 120 }, (_, i) => (dtype === 'bool' ? (i * 7) % 3 % 2 : i));
+    const at = (place: number[]): number => numbers[place.reduce((index, p, axis) => index * shape[axis]! + p, 0)]!;
+    tf.tidy(() => {
+      const x = tf.tensor(numbers, shape, dtype);
+      for (const [begin, size] of [[[0, 0, 0, 0], [3, 4, 2, 5]], [[1, 0, 0, 0], [2, 4, 2, 5]], [[0, 1, 0, 2], [3, 2, 2, 3]], [[2, 3, 1, 4], [1, 1, 1, 1]], [[0, 0, 1, 0], [3, 4, 1, 5]], [[1, 2, 0, 0], [0, 2, 2, 5]]]) {
+        const expected: number[] = [];
+        for (let i = 0; i < size![0]!; i++) for (let j = 0; j < size![1]!; j++) for (let k = 0; k < size![2]!; k++) for (let l = 0; l < size![3]!; l++) expected.push(at([i, j, k, l].map((p, axis) => p + begin![axis]!)));
+        const result = tf.slice(x, begin!, size);
+        expect(result.dtype).toBe(dtype);
+        expect(result.shape).toEqual(size);
+        expect([...result.dataSync()]).toEqual(expected);
+      }
+      const [first, second] = tf.split(x, [1, 3], -3);
+      expect([...first!.dataSync()]).toEqual([...tf.slice(x, [0, 0, 0, 0], [3, 1, 2, 5]).dataSync()]);
+      expect([...second!.dataSync()]).toEqual(Array.from({ length: 90 }, (_, i) => at([Math.floor(i / 30), 1 + Math.floor(i / 10) % 3, Math.floor(i / 5) % 2, i % 5])));
+      expect(tf.slice(tf.tensor1d(['a', 'b', 'c']), 1, 2).dataSync()).toEqual(['b', 'c']);
+    });
+  });
+
   it('leaves no tensors behind and takes rows with ids that no row has', () => {
     const before = tf.memory().numTensors;
     const sums = tf.tidy(() => tf.unsortedSegmentSum(tf.tensor2d([[1, 2], [3, 4], [5, 6]]), tf.tensor1d([2, -1, 2], 'int32'), 4).arraySync());
@@ -258,6 +289,23 @@ describe.each(backends)('after the fill: %s', (backend) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 });
+
+/** How often the backend is asked for a copy of a tensor's numbers while `run` runs. */
+function wholeReads(run: () => unknown): number {
+  const backend = tf.backend() as { readSync: (...rest: unknown[]) => unknown };
+  const { readSync } = backend;
+  let reads = 0;
+  backend.readSync = (...rest) => {
+    reads++;
+    return readSync.apply(backend, rest);
+  };
+  try {
+    tf.tidy(() => { run(); });
+  } finally {
+    backend.readSync = readSync;
+  }
+  return reads;
+}
 
 /** Central differences of sum(weights * cumprod(x)) in float64. */
 function cumprodSlopes(x: Float64Array, weights: Float64Array, shape: number[], axis: number, exclusive: boolean, reverse: boolean): Float64Array {
