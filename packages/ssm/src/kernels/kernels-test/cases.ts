@@ -1,0 +1,61 @@
+import type { KernelName } from '../signatures.ts';
+import type { Case } from './make-call.ts';
+
+function scanCases(kernel: KernelName): Case[] {
+  const cases: Case[] = [];
+  const add = (B: number, L: number, E: number, N: number, gB: number, gC: number, softplus: number, every: number, more: Partial<Case> = {}): void => {
+    cases.push({ kernel, integers: [B, L, E, N, gB, gC, softplus, every], ...more });
+  };
+  for (const L of [1, 2, 3, 63, 64, 65, 257]) add(1, L, 16, 16, 1, 1, 1, 0);
+  for (const E of [1, 3, 33, 64, 100]) add(2, 65, E, 16, 1, 1, 1, 7);
+  for (const N of [1, 3, 20]) add(2, 66, 33, N, 1, 1, 1, 0, { control: [0.3, 0.05] });
+  add(2, 70, 12, 5, 0, 1, 0, 3, { control: [0.4, 0.1] });
+  add(2, 70, 12, 5, 1, 0, 1, 64, { control: [0.4, 0.1] });
+  add(2, 67, 12, 4, 0, 0, 0, 1, { control: [0.9, 0.2] });
+  add(2, 67, 24, 16, 2, 3, 1, 5);
+  add(1, 130, 200, 16, 4, 1, 1, 64, { control: [0.2, 0.02] });
+  add(3, 65, 33, 9, 1, 1, 1, 0, { absent: ['D', 'z', 'deltaBias', 'initialState', 'initialRe', 'initialIm', 'dFinalState', 'dFinalRe', 'dFinalIm'] });
+  add(1, 65, 17, 8, 1, 1, 0, 0, { absent: ['z'], control: [1, 0.1] });
+  if (kernel.includes('Complex')) add(2, 65, 6, 4, 1, 0, 1, 4, { absent: ['BIm', 'CIm'] });
+  return cases;
+}
+
+function recurrentCases(kernel: KernelName): Case[] {
+  return [0, 1].flatMap((kind) => {
+    const absent = kind === 1 ? ['initialC', 'finalC', 'dFinalC', 'dInitialC'] : [];
+    return ([
+      [1, 1, 1, 1], [2, 17, 1, 3], [3, 33, 2, 16], [9, 16, 1, 20], [7, 15, 3, 5], [17, 40, 1, 33],
+    ] as const).flatMap(([B, L, H, P]): Case[] => [
+      { kernel, integers: [B, L, H, P, kind], absent },
+      { kernel, integers: [B, L, H, P, kind], absent: [...absent, 'recurrentBias', 'initialH', 'initialC', 'dFinalH'], control: [0.3, 0.1] },
+    ]);
+  });
+}
+
+const convolutionCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 4], [2, 3, 3, 4], [2, 65, 64, 4], [3, 130, 100, 3], [1, 9, 33, 1], [2, 12, 16, 9]] as const)
+  .flatMap(([B, L, E, W]): Case[] => [
+    { kernel, integers: [B, L, E, W, 1] },
+    { kernel, integers: [B, L, E, W, 0], absent: ['bias', 'tail', 'dFinalTail'], control: [0.4, 0.1] },
+    { kernel, integers: [B, L, E, W, 1], control: [0.3, 0.2] },
+  ]);
+
+const normCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [3, 16, 1], [33, 100, 1], [40, 96, 4], [5, 33, 3], [200, 12, 2]] as const)
+  .flatMap(([R, D, groups]): Case[] => [
+    { kernel, integers: [R, D, groups, 0], scalars: [1e-5] },
+    { kernel, integers: [R, D, groups, 1], scalars: [1e-5] },
+    { kernel, integers: [R, D, groups, 0], scalars: [1e-6], absent: ['z', 'bias', 'weight'] },
+  ]);
+
+/**
+ * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
+ */
+export const CASES: readonly Case[] = [
+  ...(['selectiveScanForward', 'selectiveScanBackward', 'selectiveScanComplexForward', 'selectiveScanComplexBackward'] as const).flatMap(scanCases),
+  ...(['causalConv1dForward', 'causalConv1dBackward'] as const).flatMap(convolutionCases),
+  ...(['rmsNormForward', 'rmsNormBackward'] as const).flatMap(normCases),
+  ...(['nonlinearScanForward', 'nonlinearScanBackward'] as const).flatMap(recurrentCases),
+  ...[1, 7, 16384, 70001].flatMap((n): Case[] => [
+    { kernel: 'sumOfSquares', integers: [n] },
+    { kernel: 'adamW', integers: [n], scalars: [1e-3, 0.9, 0.999, 1e-8, 0.01, 0.271, 0.003, 0.7] },
+  ]),
+];
