@@ -1,6 +1,7 @@
 import { availableParallelism, cpus } from 'node:os';
-import { createWasmTarget, hasRelaxedSimd, loadKernelTarget } from '@mamba360/ssm/kernels';
+import { hasRelaxedSimd, loadKernelTarget } from '@mamba360/ssm/kernels';
 import type { KernelReport, KernelTarget } from '@mamba360/ssm/kernels';
+import { wasmInPlace } from './wasm-in-place.ts';
 import { measureInTurns } from './measure.ts';
 import { exponentialCall, multiplyAddCall, scanCalls, streamCall } from './scan-calls.ts';
 import type { ScanCalls, ScanShape } from './scan-calls.ts';
@@ -52,12 +53,15 @@ export interface BenchOptions {
 
 const LANES: Readonly<Record<string, number>> = { avx512: 16, avx2: 8 };
 
-function measureTarget(one: KernelTarget, two: KernelTarget | null, full: ScanCalls, plain: ScanCalls, turns: number): TargetResult {
-  const { B, L, E, N } = SHAPE, other = two ?? one;
+/** A target, and calls whose buffers lie where it works without copies. */
+interface Placed { readonly target: KernelTarget; readonly full: ScanCalls; readonly plain: ScanCalls }
+
+function measureTarget(first: Placed, second: Placed | null, turns: number): TargetResult {
+  const { B, L, E, N } = SHAPE, { target: one, full, plain } = first, two = second?.target, other = second ?? first;
   const exponentials = exponentialCall(B * L * E * N), multiplyAdds = multiplyAddCall(MULTIPLY_ADD_REPETITIONS), stream = streamCall(STREAM_FLOATS);
   const times = measureInTurns({
     exponentials: () => one.run(exponentials), forwardPlain: () => one.run(plain.forward), forward: () => one.run(full.forward), backward: () => one.run(full.backward),
-    forwardTwo: () => other.run(full.forward), backwardTwo: () => other.run(full.backward), multiplyAdds: () => one.run(multiplyAdds), stream: () => one.run(stream),
+    forwardTwo: () => other.target.run(other.full.forward), backwardTwo: () => other.target.run(other.full.backward), multiplyAdds: () => one.run(multiplyAdds), stream: () => one.run(stream),
   }, turns);
   const middle = (name: keyof typeof times): number => times[name].medianMilliseconds;
   return {
@@ -109,14 +113,14 @@ export async function benchKernels(options: BenchOptions = {}): Promise<BenchRep
   let backwardMemory: BenchReport['backwardMemory'] = null;
   if (best.name === 'addon') {
     const two = canShare ? (await loadKernelTarget({ target: 'addon', threads: 2 })).target : null;
-    targets.push(measureTarget(best, two, full, plain, turns));
+    targets.push(measureTarget({ target: best, full, plain }, two && { target: two, full, plain }, turns));
     if (options.long ?? true) backwardMemory = measureBackwardMemory(best);
   }
   for (const variant of hasRelaxedSimd() ? ['simd', 'relaxed'] as const : ['simd'] as const) {
-    const one = await createWasmTarget({ variant }), two = canShare ? await createWasmTarget({ variant, threads: 2 }) : null;
-    targets.push(measureTarget(one, two, full, plain, turns));
-    one.dispose();
-    two?.dispose();
+    const one = await wasmInPlace(variant, 1, full, plain), two = canShare ? await wasmInPlace(variant, 2, full, plain) : null;
+    targets.push(measureTarget(one, two, turns));
+    one.target.dispose();
+    two?.target.dispose();
   }
   best.dispose();
   const report = { machine: cpus()[0]?.model ?? 'unknown', processors: availableParallelism(), node: process.versions.node, shape: SHAPE, turns, lookup, targets, backwardMemory, operations: [] };

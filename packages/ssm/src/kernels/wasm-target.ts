@@ -14,7 +14,7 @@ import type { ThreadPool } from './wasm-threads.ts';
 export interface WasmTargetOptions extends WasmSource {
   /** `simd` is the same everywhere, bit for bit; `relaxed` is faster where the engine has it (`hasRelaxedSimd`). */
   readonly variant: WasmVariant;
-  /** A memory that belongs to someone else, such as tfjs' wasm backend. Buffers that are views of it are used in place. */
+  /** A memory that belongs to someone else, such as tfjs' wasm backend. Buffers that are views of it are used in place. Threads need it shared. */
   readonly memory?: WebAssembly.Memory;
   /** Allocator of that memory: bytes to offset, 0 on failure. Required with `memory`. */
   readonly allocate?: (bytes: number) => number;
@@ -152,11 +152,11 @@ export async function createWasmTarget(options: WasmTargetOptions): Promise<Kern
   if (!Number.isInteger(threads) || threads < 1) throw new ConfigError(`createWasmTarget: threads is ${threads}, expected an integer of at least 1.`);
   const foreign = options.memory;
   if (foreign && !(options.allocate && options.free)) throw new ConfigError('createWasmTarget: a foreign `memory` was given without `allocate` and `free`. Pass the allocator of its owner.');
-  if (threads > 1 && (foreign || !mayUseThreads())) {
-    throw new ConfigError(foreign ? 'createWasmTarget: a foreign memory runs on one thread. Leave out `threads` or `memory`.'
-      : 'createWasmTarget: threads need shared memory and a thread that may sleep: Node, or a Web Worker of a cross-origin isolated page. Use `threads: 1` here.');
-  }
   const isShared = foreign ? typeof SharedArrayBuffer !== 'undefined' && foreign.buffer instanceof SharedArrayBuffer : threads > 1;
+  if (threads > 1 && !(isShared && mayUseThreads())) {
+    throw new ConfigError(isShared ? 'createWasmTarget: threads need shared memory and a thread that may sleep: Node, or a Web Worker of a cross-origin isolated page. Use `threads: 1` here.'
+      : 'createWasmTarget: a foreign memory that is not shared runs on one thread. Leave out `threads` or `memory`.');
+  }
   const module = await loadWasmModule(options.variant, isShared, options);
   const reserved = CONTROL_BYTES + STACK_BYTES * threads;
   const memory = foreign ?? new WebAssembly.Memory({ initial: Math.ceil((65536 + reserved) / 65536) + 16, maximum: 65536, shared: isShared });
