@@ -14,3 +14,5 @@ export { rmsNorm } from './rms-norm/index.ts';
 export type { RmsNormOptions } from './rms-norm/index.ts';
 export { selectiveScan, selectiveScanStep } from './selective-scan/index.ts';
 export type { SelectiveScanOptions, SelectiveScanResult, SelectiveScanStepOptions, SelectiveScanStepResult } from './selective-scan/index.ts';
+export { tokenShift, tokenShiftStep } from './token-shift/index.ts';
+export type { TokenShiftOptions, TokenShiftResult, TokenShiftStepOptions } from './token-shift/index.ts';
