@@ -1,0 +1,151 @@
+import type { Member } from './member.ts';
+
+const LAYERS = 'packages/ssm/src/layers';
+const LINEAR = 'O(L D), depth O(log L)';
+const MATRIX = 'O(L D (K + Q)) over chunks of Q, K the key width';
+
+/** Models defined by their recurrence. */
+export const RECURRENT: readonly Member[] = [
+  {
+    key: 'rnn', name: 'RNN', aliases: ['Elman network', 'simple RNN'], paradigm: 'recurrent', year: 1990,
+    paper: { title: 'Finding Structure in Time', id: 'Elman 1990' },
+    equation: 'h[t] = tanh(W x[t] + R h[t-1] + b)',
+    cost: { training: 'O(L D^2), one step after another', step: 'O(D^2)' },
+    implementation: { file: `${LAYERS}/rnn.ts`, mixer: 'rnn' }, golden: [], status: 'planned', note: 'A baseline, held against tf.layers.simpleRNN.',
+  },
+  {
+    key: 'lstm', name: 'LSTM', aliases: ['Long short-term memory'], paradigm: 'recurrent', year: 1997,
+    paper: { title: 'Long Short-Term Memory', id: 'Hochreiter and Schmidhuber 1997' },
+    equation: 'i, f, o = sigmoid(W x + R h + b), g = tanh(W x + R h + b), c[t] = f . c[t-1] + i . g, h[t] = o . tanh(c[t])',
+    cost: { training: 'O(L D^2), one step after another', step: 'O(D^2)' },
+    implementation: { file: `${LAYERS}/lstm.ts`, mixer: 'lstm' }, golden: [], status: 'implemented', note: 'A baseline, held against tf.layers.lstm.',
+  },
+  {
+    key: 'gru', name: 'GRU', aliases: ['Gated recurrent unit'], paradigm: 'recurrent', year: 2014,
+    paper: { title: 'Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation', id: 'arXiv 1406.1078' },
+    equation: 'r, z = sigmoid(W x + R h + b), n = tanh(W x + r . (R h + b)), h[t] = (1 - z) . n + z . h[t-1]',
+    cost: { training: 'O(L D^2), one step after another', step: 'O(D^2)' },
+    implementation: { file: `${LAYERS}/gru.ts`, mixer: 'gru' }, golden: [], status: 'implemented', note: 'A baseline; the reset gate acts after the recurrent product.',
+  },
+  {
+    key: 'lru', name: 'LRU', aliases: ['Linear Recurrent Unit'], paradigm: 'recurrent', year: 2023,
+    paper: { title: 'Resurrecting Recurrent Neural Networks for Long Sequences', id: 'arXiv 2303.06349' },
+    equation: 'lambda = exp(-exp(nu) + i exp(theta)), h[t] = lambda . h[t-1] + exp(gamma) . (B x[t]), y[t] = Re(C h[t]) + D . x[t]; gamma starts at log sqrt(1 - |lambda|^2)',
+    cost: { training: 'O(L N D), depth O(log L)', step: 'O(N D)' },
+    implementation: { file: `${LAYERS}/lru.ts`, mixer: 'lru' }, golden: [{ family: 'kernel_lru' }], status: 'planned',
+  },
+  {
+    key: 'rwkv4', name: 'RWKV-4', aliases: ['RWKV', 'Receptance Weighted Key Value'], paradigm: 'recurrent', year: 2023,
+    paper: { title: 'RWKV: Reinventing RNNs for the Transformer Era', id: 'arXiv 2305.13048' },
+    equation: 'wkv[t] = (sum_{i<t} e^{-(t-1-i)w + k_i} v_i + e^{u + k_t} v_t) / (the same without v); out = W (sigmoid(r) . wkv); inputs mixed with those of the step before',
+    cost: { training: 'O(L D)', step: 'O(D)' },
+    implementation: { file: `${LAYERS}/rwkv4.ts`, mixer: 'rwkv4' }, golden: [{ family: 'model_rwkv', cases: ['rwkv4_'] }], status: 'planned',
+  },
+  {
+    key: 'rwkv5', name: 'RWKV-5', aliases: ['Eagle'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Eagle and Finch: RWKV with Matrix-Valued States and Dynamic Recurrence', id: 'arXiv 2404.05892' },
+    equation: 'S[t] = diag(w) S[t-1] + k[t]^T v[t], y[t] = r[t] (S[t-1] + diag(u) k[t]^T v[t]); group norm, SiLU gate',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/rwkv5.ts`, mixer: 'rwkv5' }, golden: [{ family: 'model_rwkv', cases: ['rwkv5_'] }], status: 'planned',
+  },
+  {
+    key: 'rwkv6', name: 'RWKV-6', aliases: ['Finch'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Eagle and Finch: RWKV with Matrix-Valued States and Dynamic Recurrence', id: 'arXiv 2404.05892' },
+    equation: 'as RWKV-5 with a decay of the input: S[t] = diag(w[t]) S[t-1] + k[t]^T v[t], y[t] = r[t] (S[t-1] + diag(u) k[t]^T v[t])',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/rwkv6.ts`, mixer: 'rwkv6' },
+    golden: [{ family: 'model_rwkv', cases: ['rwkv6_'] }, { family: 'linear_recurrence', cases: ['rwkv6_core'] }], status: 'planned',
+  },
+  {
+    key: 'rwkv7', name: 'RWKV-7', aliases: ['Goose'], paradigm: 'recurrent', year: 2025,
+    paper: { title: 'RWKV-7 "Goose" with Expressive Dynamic State Evolution', id: 'arXiv 2503.14456' },
+    equation: 'S[t] = S[t-1] (diag(w[t]) + a[t]^T b[t]) + v[t]^T k[t], y[t] = S[t] r[t]',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/rwkv7.ts`, mixer: 'rwkv7' }, golden: [{ family: 'model_rwkv', cases: ['rwkv7_'] }], status: 'planned',
+  },
+  {
+    key: 'hgrn', name: 'HGRN', aliases: ['Hierarchically Gated Recurrent Network', 'HGRU'], paradigm: 'recurrent', year: 2023,
+    paper: { title: 'Hierarchically Gated Recurrent Neural Network for Sequence Modeling', id: 'arXiv 2311.04823' },
+    equation: 'lambda[t] = gamma + (1 - gamma) . sigmoid(W x[t]), h[t] = lambda[t] e^{i theta} . h[t-1] + (1 - lambda[t]) . SiLU(c[t]), gated output; gamma grows with the layer',
+    cost: { training: LINEAR, step: 'O(D)' },
+    implementation: { file: `${LAYERS}/hgrn.ts`, mixer: 'hgrn' }, golden: [{ family: 'linear_recurrence', cases: ['hgrn_'] }], status: 'planned',
+  },
+  {
+    key: 'hgrn2', name: 'HGRN2', aliases: ['HGRN-2'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'HGRN2: Gated Linear RNNs with State Expansion', id: 'arXiv 2404.07904' },
+    equation: 'S[t] = diag(f[t]) S[t-1] + (1 - f[t])^T v[t], y[t] = q[t] S[t]; f bounded below layer by layer',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/hgrn2.ts`, mixer: 'hgrn2' }, golden: [{ family: 'linear_recurrence', cases: ['gla_'] }], status: 'planned',
+    note: 'Its core is that of GLA with k = 1 - f; the golden cases are those of the core.',
+  },
+  {
+    key: 'retnet', name: 'RetNet', aliases: ['Retention', 'Retentive Network'], paradigm: 'recurrent', year: 2023,
+    paper: { title: 'Retentive Network: A Successor to Transformer for Large Language Models', id: 'arXiv 2307.08621' },
+    equation: 'S[t] = gamma S[t-1] + k[t]^T v[t], y[t] = q[t] S[t]; rotated q and k, a fixed gamma a head, group norm, gate',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/retnet.ts`, mixer: 'retnet' }, golden: [{ family: 'linear_recurrence', cases: ['retention'] }, { family: 'block_retnet' }], status: 'planned',
+  },
+  {
+    key: 'gla', name: 'GLA', aliases: ['Gated Linear Attention'], paradigm: 'recurrent', year: 2023,
+    paper: { title: 'Gated Linear Attention Transformers with Hardware-Efficient Training', id: 'arXiv 2312.06635' },
+    equation: 'S[t] = diag(alpha[t]) S[t-1] + k[t]^T v[t], y[t] = q[t] S[t]; alpha = sigmoid(W x)^{1/16}',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/gla.ts`, mixer: 'gla' }, golden: [{ family: 'linear_recurrence', cases: ['gla_', 'simple_gla_', 'linear_attention'] }], status: 'planned',
+  },
+  {
+    key: 'rg-lru', name: 'RG-LRU', aliases: ['Griffin', 'Hawk', 'Real-Gated Linear Recurrent Unit'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Griffin: Mixing Gated Linear Recurrences with Local Attention for Efficient Language Models', id: 'arXiv 2402.19427' },
+    equation: 'r, i = sigmoid(W x), a[t] = a^(c r[t]), h[t] = a[t] . h[t-1] + sqrt(1 - a[t]^2) . (i[t] . x[t]); in a block with conv(4) and a GeLU branch (Hawk), beside local attention (Griffin)',
+    cost: { training: LINEAR, step: 'O(D), and the convolution tail' },
+    implementation: { file: `${LAYERS}/rg-lru.ts`, mixer: 'rg-lru' }, golden: [{ family: 'block_griffin' }], status: 'planned',
+  },
+  {
+    key: 'mlstm', name: 'mLSTM', aliases: ['xLSTM', 'xLSTM (mLSTM)'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'xLSTM: Extended Long Short-Term Memory', id: 'arXiv 2405.04517' },
+    equation: 'C[t] = f[t] C[t-1] + i[t] v[t] k[t]^T, n[t] = f[t] n[t-1] + i[t] k[t], h[t] = o[t] . C[t] q[t] / max(|n[t]^T q[t]|, 1); exponential gates by a running log-maximum',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/mlstm.ts`, mixer: 'mlstm' }, golden: [{ family: 'block_xlstm', cases: ['mlstm_'] }], status: 'planned',
+  },
+  {
+    key: 'slstm', name: 'sLSTM', aliases: ['xLSTM (sLSTM)'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'xLSTM: Extended Long Short-Term Memory', id: 'arXiv 2405.04517' },
+    equation: 'c[t] = f[t] . c[t-1] + i[t] . z[t], n[t] = f[t] . n[t-1] + i[t], h[t] = o[t] . c[t] / n[t]; exponential gates by a running log-maximum, recurrent matrices a head',
+    cost: { training: 'O(L D^2 / H), one step after another', step: 'O(D^2 / H)' },
+    implementation: { file: `${LAYERS}/slstm.ts`, mixer: 'slstm' }, golden: [{ family: 'block_xlstm', cases: ['slstm_'] }], status: 'planned',
+  },
+  {
+    key: 'deltanet', name: 'DeltaNet', aliases: ['delta rule'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Parallelizing Linear Transformers with the Delta Rule over Sequence Length', id: 'arXiv 2406.06484' },
+    equation: 'S[t] = (I - beta[t] k[t]^T k[t]) S[t-1] + beta[t] k[t]^T v[t], y[t] = q[t] S[t]; k of unit length',
+    cost: { training: MATRIX, step: 'O(D K)' },
+    implementation: { file: `${LAYERS}/deltanet.ts`, mixer: 'deltanet' }, golden: [{ family: 'linear_recurrence', cases: ['delta_rule'] }], status: 'planned',
+  },
+  {
+    key: 'gated-deltanet', name: 'Gated DeltaNet', aliases: ['gated delta rule'], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Gated Delta Networks: Improving Mamba2 with Delta Rule', id: 'arXiv 2412.06464' },
+    equation: 'S[t] = alpha[t] (I - beta[t] k[t]^T k[t]) S[t-1] + beta[t] k[t]^T v[t], y[t] = q[t] S[t]',
+    cost: { training: MATRIX, step: 'O(D K), and the convolution tails' },
+    implementation: { file: `${LAYERS}/gated-deltanet.ts`, mixer: 'gated-deltanet' }, golden: [{ family: 'linear_recurrence', cases: ['gated_delta_rule', 'kda_'] }], status: 'planned',
+  },
+  {
+    key: 'mingru', name: 'minGRU', aliases: [], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Were RNNs All We Needed?', id: 'arXiv 2410.01201' },
+    equation: 'z[t] = sigmoid(Wz x[t]), h[t] = (1 - z[t]) . h[t-1] + z[t] . g(W x[t])',
+    cost: { training: LINEAR, step: 'O(D)' },
+    implementation: { file: `${LAYERS}/mingru.ts`, mixer: 'mingru' }, golden: [], status: 'planned',
+  },
+  {
+    key: 'minlstm', name: 'minLSTM', aliases: [], paradigm: 'recurrent', year: 2024,
+    paper: { title: 'Were RNNs All We Needed?', id: 'arXiv 2410.01201' },
+    equation: 'f, i = sigmoid(W x[t]), f and i divided by f + i, h[t] = f . h[t-1] + i . g(W x[t])',
+    cost: { training: LINEAR, step: 'O(D)' },
+    implementation: { file: `${LAYERS}/minlstm.ts`, mixer: 'minlstm' }, golden: [], status: 'planned',
+  },
+  {
+    key: 'ltc', name: 'LTC', aliases: ['Liquid Time-constant Network'], paradigm: 'recurrent', year: 2020,
+    paper: { title: 'Liquid Time-constant Networks', id: 'arXiv 2006.04439' },
+    equation: "h'(t) = -(1/tau + f(h, x)) h + f(h, x) A, several fused steps of an ODE solver an input",
+    cost: { training: 'O(L D^2), one step after another', step: 'O(D^2)' },
+    implementation: { file: `${LAYERS}/ltc.ts`, mixer: 'ltc' }, golden: [], status: 'planned',
+  },
+];

@@ -1,0 +1,123 @@
+import type { Member } from './member.ts';
+
+const LAYERS = 'packages/ssm/src/layers';
+const CONVOLUTION = 'O(L log L) for each channel';
+
+/** Models that get their memory from the structure of a linear state matrix or of a long convolution kernel. */
+export const STRUCTURAL: readonly Member[] = [
+  {
+    key: 'hippo', name: 'HiPPO', aliases: ['HiPPO-LegS', 'LegS', 'LegT', 'LagT', 'FouT'], paradigm: 'structural', year: 2020,
+    paper: { title: 'HiPPO: Recurrent Memory with Optimal Polynomial Projections', id: 'arXiv 2008.07669' },
+    equation: "LegS: c'(t) = -(1/t) A c + (1/t) B x, A[n,k] = sqrt((2n+1)(2k+1)) for n > k, n+1 for n = k, 0 above, B[n] = sqrt(2n+1); LegT, LagT, FouT: c' = A c + B x",
+    cost: { training: 'O(L N^2) for each channel', step: 'O(N^2) for each channel' },
+    implementation: { file: `${LAYERS}/hippo.ts`, mixer: 'hippo' }, golden: [{ family: 'hippo' }], status: 'planned',
+    note: 'LegS is the recurrence that varies with time; the state therefore counts the steps.',
+  },
+  {
+    key: 'lssl', name: 'LSSL', aliases: ['Linear State-Space Layer'], paradigm: 'structural', year: 2021,
+    paper: { title: 'Combining Recurrent, Convolutional, and Continuous-time Models with Linear State-Space Layers', id: 'arXiv 2110.13985' },
+    equation: 'h[t] = Ad h[t-1] + Bd x[t], y[t] = C h[t] + D x[t], (Ad, Bd) by the generalised bilinear rule; K = (C Bd, C Ad Bd, C Ad^2 Bd, ...)',
+    cost: { training: 'O(L N^2) for each channel', step: 'O(N^2) for each channel' },
+    implementation: { file: `${LAYERS}/lssl.ts`, mixer: 'lssl' }, golden: [{ family: 'block_lssl' }], status: 'planned',
+  },
+  {
+    key: 's4', name: 'S4', aliases: ['S4-LegS', 'S4-DPLR', 'Structured State Space sequence model'], paradigm: 'structural', year: 2021,
+    paper: { title: 'Efficiently Modeling Long Sequences with Structured State Spaces', id: 'arXiv 2111.00396' },
+    equation: 'A = Lambda - P P^H; K(z) = 2/(1+z) (Ct^H R B - Ct^H R P (1 + P^H R P)^-1 P^H R B), R = (2/dt (1-z)/(1+z) - Lambda)^-1, Ct = C (I - Ad^L); y = K * x + D x',
+    cost: { training: `O(N + L) up to logarithms for the kernel, ${CONVOLUTION}`, step: 'O(N) for each channel' },
+    implementation: { file: `${LAYERS}/s4.ts`, mixer: 's4' },
+    golden: [{ family: 'kernel_s4', cases: ['dplr_', 'cauchy_'] }, { family: 'fftconv', cases: ['fftconv_dplr'] }, { family: 'block_s4', cases: ['s4block_dplr'] }], status: 'planned',
+  },
+  {
+    key: 'dss', name: 'DSS', aliases: ['DSS-softmax', 'DSS-exp', 'Diagonal State Spaces'], paradigm: 'structural', year: 2022,
+    paper: { title: 'Diagonal State Spaces are as Effective as Structured State Spaces', id: 'arXiv 2203.14343' },
+    equation: 'softmax: K = Re((w . 1/Lambda) row-softmax(dt Lambda t)); exp: K[t] = Re sum_n w_n (exp(dt Lambda_n) - 1)/Lambda_n exp(t dt Lambda_n), Re Lambda < 0',
+    cost: { training: `O(L N) for the kernel, ${CONVOLUTION}`, step: 'O(N) for each channel' },
+    implementation: { file: `${LAYERS}/dss.ts`, mixer: 'dss' }, golden: [{ family: 'kernel_dss' }], status: 'planned',
+  },
+  {
+    key: 's4d', name: 'S4D', aliases: ['S4D-Lin', 'S4D-Inv', 'S4D-LegS'], paradigm: 'structural', year: 2022,
+    paper: { title: 'On the Parameterization and Initialization of Diagonal State Space Models', id: 'arXiv 2206.11893' },
+    equation: 'K[t] = 2 Re sum_n C_n Bd_n exp(dt A_n)^t; A_n = -1/2 + i pi n (Lin), -1/2 + i N/pi (N/(2n+1) - 1) (Inv), the normal part of LegS; y = K * x + D x',
+    cost: { training: `O(L N) for the kernel, ${CONVOLUTION}`, step: 'O(N) for each channel' },
+    implementation: { file: `${LAYERS}/s4d.ts`, mixer: 's4d' },
+    golden: [{ family: 'kernel_s4', cases: ['s4d_', 'cauchy_'] }, { family: 'fftconv', cases: ['fftconv_diag'] }, { family: 'block_s4', cases: ['s4block_diag'] }, { family: 'hippo', cases: ['s4d_inits'] }],
+    status: 'planned',
+  },
+  {
+    key: 's4nd', name: 'S4ND', aliases: ['S4nD'], paradigm: 'structural', year: 2022,
+    paper: { title: 'S4ND: Modeling Images and Videos as Multidimensional Signals Using State Spaces', id: 'arXiv 2210.06583' },
+    equation: 'K(t_1, ..., t_d) = sum_r prod_i K_ri(t_i), one S4 kernel an axis; y = K * x over d axes',
+    cost: { training: 'O(V log V) for each channel, V points', step: 'none: not causal' },
+    capabilities: { state: 'none', causal: false, runtime: false },
+    implementation: { file: `${LAYERS}/s4nd.ts` }, golden: [{ family: 'kernel_s4nd' }], status: 'planned',
+  },
+  {
+    key: 's5', name: 'S5', aliases: ['Simplified Structured State Space'], paradigm: 'structural', year: 2022,
+    paper: { title: 'Simplified State Space Layers for Sequence Modeling', id: 'arXiv 2208.04933' },
+    equation: 'h[t] = Ad . h[t-1] + Bd x[t] (x of all channels at once, h complex), y[t] = 2 Re(C h[t]) + D . x[t]; Ad = exp(A dt), Bd = (Ad - 1)/A B, one dt a state',
+    cost: { training: 'O(L N D), depth O(log L)', step: 'O(N D)' },
+    implementation: { file: `${LAYERS}/s5.ts`, mixer: 's5' }, golden: [{ family: 'kernel_s5' }, { family: 'block_s5' }], status: 'planned',
+  },
+  {
+    key: 'liquid-s4', name: 'Liquid-S4', aliases: ['Liquid S4'], paradigm: 'structural', year: 2022,
+    paper: { title: 'Liquid Structural State-Space Models', id: 'arXiv 2209.12951' },
+    equation: 'h[t] = (Ad + Bd x[t]) . h[t-1] + Bd x[t], y[t] = Re(C h[t])',
+    cost: { training: 'O(L N) for each channel', step: 'O(N) for each channel' },
+    implementation: { file: `${LAYERS}/liquid-s4.ts`, mixer: 'liquid-s4' }, golden: [{ family: 'liquid_s4' }], status: 'planned',
+    note: "By its recurrence: the published code's correction term is neither causal nor shift-equivariant.",
+  },
+  {
+    key: 'ldstack', name: 'LDStack', aliases: ['LD-Stack', 'Linear Dynamical Systems'], paradigm: 'structural', year: 2020,
+    paper: { title: 'Linear Dynamical Systems as a Core Computational Primitive', id: 'NeurIPS 2020 (Kaul)' },
+    equation: 'h[t] = lambda . h[t-1] + x[t] with eigenvalues in conjugate pairs, y[t] = Re(C h[t]) + D x[t]; a stack of such layers imitates a varying one',
+    cost: { training: 'O(L N), depth O(log L)', step: 'O(N)' },
+    implementation: { file: `${LAYERS}/ldstack.ts`, mixer: 'ldstack' }, golden: [], status: 'planned',
+  },
+  {
+    key: 'h3', name: 'H3', aliases: ['Hungry Hungry Hippos'], paradigm: 'structural', year: 2022,
+    paper: { title: 'Hungry Hungry Hippos: Towards Language Modeling with State Space Models', id: 'arXiv 2212.14052' },
+    equation: 'y = q . SSM_diagonal(SSM_shift(k) . v); with heads the products are outer products k v^T read by q',
+    cost: { training: CONVOLUTION, step: 'O(N) for each channel, and the shift buffer' },
+    implementation: { file: `${LAYERS}/h3.ts`, mixer: 'h3' }, golden: [{ family: 'kernel_h3' }, { family: 'block_h3' }], status: 'planned',
+  },
+  {
+    key: 'hyena', name: 'Hyena', aliases: ['Hyena operator'], paradigm: 'structural', year: 2023,
+    paper: { title: 'Hyena Hierarchy: Towards Larger Convolutional Language Models', id: 'arXiv 2302.10866' },
+    equation: 'z_1 = v, z_{n+1} = x_n . (h_n * z_n), y = z_{M+1}; h = window . MLP_sin(position), x_n and v through a short convolution',
+    cost: { training: `O(M L log L) for each channel, M orders`, step: 'O(L) for each channel: the inputs so far are the state' },
+    implementation: { file: `${LAYERS}/hyena.ts`, mixer: 'hyena' }, golden: [{ family: 'kernel_hyena' }, { family: 'block_hyena' }], status: 'planned',
+  },
+  {
+    key: 'sgconv', name: 'SGConv', aliases: ['SG-Conv', 'Structured Global Convolution'], paradigm: 'structural', year: 2022,
+    paper: { title: 'What Makes Convolutional Models Great on Long Sequence Modeling?', id: 'arXiv 2210.09298' },
+    equation: 'K = (1/Z) concat_i(decay_i interpolate(w_i)), scale i twice as long and half as heavy as the one before; y = K * x + D x',
+    cost: { training: `${CONVOLUTION}, O(log L) parameters`, step: 'O(L) for each channel' },
+    implementation: { file: `${LAYERS}/sgconv.ts`, mixer: 'sgconv' }, golden: [{ family: 'kernel_sgconv' }], status: 'planned',
+    note: 'Z is fixed at construction; the published code fixes it at the first batch it sees.',
+  },
+  {
+    key: 'longconv', name: 'LongConv', aliases: ['Long Conv', 'long convolution'], paradigm: 'structural', year: 2023,
+    paper: { title: 'Simple Hardware-Efficient Long Convolutions for Sequence Modeling', id: 'arXiv 2302.06646' },
+    equation: 'y = K * x + D x, K learned directly and squashed: K <- sign(K) max(|K| - lambda, 0)',
+    cost: { training: CONVOLUTION, step: 'O(L) for each channel' },
+    implementation: { file: `${LAYERS}/longconv.ts`, mixer: 'longconv' }, golden: [{ family: 'kernel_longconv' }], status: 'planned',
+    note: 'Causal with L taps; the published stand-alone file wraps round.',
+  },
+  {
+    key: 'ckconv', name: 'CKConv', aliases: ['CCNN', 'continuous kernel convolution'], paradigm: 'structural', year: 2021,
+    paper: { title: 'CKConv: Continuous Kernel Convolution For Sequential Data', id: 'arXiv 2102.02611' },
+    equation: 'y = K * x, K(t) = a network of sines of t (SIREN)',
+    cost: { training: CONVOLUTION, step: 'O(L) for each channel' },
+    implementation: { file: `${LAYERS}/ckconv.ts`, mixer: 'ckconv' }, golden: [], status: 'planned',
+  },
+  {
+    key: 'flashfftconv', name: 'FlashFFTConv', aliases: ['Flash FFT convolution'], paradigm: 'structural', year: 2023,
+    paper: { title: 'FlashFFTConv: Efficient Convolutions for Long Sequences with Tensor Cores', id: 'arXiv 2311.05908' },
+    equation: 'y = g . iFFT(FFT(x) . FFT(K)): the map of any long convolution, with transform, product and gate in one kernel',
+    cost: { training: CONVOLUTION, step: 'as its host model' },
+    capabilities: { state: 'growing', causal: true, runtime: false },
+    implementation: { file: 'packages/ssm/src/ops/fft-convolution/fft-convolution.ts' }, golden: [{ family: 'fftconv' }], status: 'planned',
+    note: 'Not a layer of its own: the fused path of fftConvolution, which every long convolution here takes. Causal or not as its caller asks.',
+  },
+];
