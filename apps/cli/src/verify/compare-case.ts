@@ -5,11 +5,15 @@ import type { VerifyCase, VerifyTensor } from './report.ts';
 /** Outputs of a case by their golden names, in the golden axis order, complex ones with re and im side by side. */
 export type CaseOutputs = Readonly<Record<string, ArrayLike<number>>>;
 
-const kindOf = (name: string): TensorKind => (name.startsWith('grad_') ? 'gradient' : /state/.test(name) ? 'state' : 'output');
+/** Families of pure mathematics in float64. */
+const FLOAT64_FAMILIES = new Set(['hippo']);
+
+const kindOf = (family: string, name: string): TensorKind =>
+  (FLOAT64_FAMILIES.has(family) ? 'float64' : name.startsWith('grad_') ? 'gradient' : /state/.test(name) ? 'state' : 'output');
 
 function compareTensor(golden: GoldenCase, name: string, actual: ArrayLike<number> | undefined): VerifyTensor {
   const { values: expected } = golden.value(name);
-  const bound = boundFor(kindOf(name), golden.gap(name));
+  const bound = boundFor(kindOf(golden.description.family, name), golden.gap(name));
   if (!actual) throw new Error(`this family's adapter computes no tensor ${name}`);
   if (actual.length !== expected.length) throw new Error(`tensor ${name} has ${actual.length} values, expected ${expected.length}`);
   const { absolute, relative } = tensorError(actual, expected);

@@ -1,1 +1,16 @@
-export {};
+export { complexExp, complexExpm1, complexZeros, phi1, phi1Slope } from './complex.ts';
+export type { Complex, ComplexArray } from './complex.ts';
+export { combine, identity, inverse, matrix, matrixExponential, power, product, solve, transpose } from './dense-matrix.ts';
+export type { Matrix } from './dense-matrix.ts';
+export { DIAGONAL_INITIALISATIONS, diagonalInitialisation } from './diagonal-initialisation.ts';
+export type { DiagonalInitialisation } from './diagonal-initialisation.ts';
+export { discretiseDense, discretiseDiagonal, discretiseEigenvalue } from './discretise.ts';
+export type { DiscreteSystem, DiscretisationMethod } from './discretise.ts';
+export { hermitianEigen } from './hermitian-eigen.ts';
+export type { HermitianEigen } from './hermitian-eigen.ts';
+export { HIPPO_MEASURES, hippoTransition, lowRankCorrection } from './hippo.ts';
+export type { HippoMeasure, HippoOptions, Transition } from './hippo.ts';
+export { legsMemory, legsStep } from './legs-memory.ts';
+export type { LegsMethod, LegsStep } from './legs-memory.ts';
+export { blockDiagonalHippo, normalPlusLowRank } from './normal-plus-low-rank.ts';
+export type { NormalPlusLowRank, NormalPlusLowRankOptions } from './normal-plus-low-rank.ts';

@@ -1,11 +1,13 @@
 import { blockMambaFamily } from './block-mamba.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
+import { hippoFamily } from './hippo.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
 import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
-  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, ssdFamily, blockMambaFamily].map((family) => [family.name, family]),
+  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, ssdFamily, blockMambaFamily,
+    hippoFamily].map((family) => [family.name, family]),
 );
