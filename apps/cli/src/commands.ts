@@ -17,6 +17,7 @@ export const commands: CommandDef = {
     doctor: lazy(() => import('./verbs/doctor.ts')),
     kernels: group('kernels', 'Compiled kernels of this machine', { build: lazy(() => import('./verbs/kernels-build.ts')) }),
     verify: lazy(() => import('./verbs/verify.ts')),
+    survey: lazy(() => import('./verbs/survey.ts')),
     bench: lazy(() => import('./verbs/bench.ts')),
   },
 };

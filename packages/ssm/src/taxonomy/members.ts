@@ -1,12 +1,12 @@
 import { ConfigError } from '../errors/index.ts';
 import { GATING } from './gating.ts';
 import type { Capabilities, Member } from './member.ts';
-import { MISC } from './misc.ts';
+import { HYBRID } from './hybrid.ts';
 import { RECURRENT } from './recurrent.ts';
 import { STRUCTURAL } from './structural.ts';
 
 /** Every member of the family, by the survey's paradigms. */
-export const MEMBERS: readonly Member[] = [...STRUCTURAL, ...GATING, ...RECURRENT, ...MISC];
+export const MEMBERS: readonly Member[] = [...STRUCTURAL, ...GATING, ...RECURRENT, ...HYBRID];
 
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 

@@ -5,7 +5,7 @@ const PUBLISHED_FILES = ['dist', 'src', 'README.md', 'CHANGELOG.md', 'LICENSE'];
 const EXACT = /^\d+\.\d+\.\d+(-[\w.-]+)?$/;
 
 /** Members without TypeScript of their own. */
-const PLAIN = new Set(['tooling/tsconfig', 'tooling/bootstrap']);
+const PLAIN = new Set(['tooling/tsconfig', 'tooling/bootstrap', 'tooling/generators']);
 
 /** Every member has the same files, fields and scripts; nothing runs at install time; versions are exact. */
 export const packageShape: Rule = {

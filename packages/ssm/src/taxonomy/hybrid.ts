@@ -4,7 +4,7 @@ const LAYERS = 'packages/ssm/src/layers';
 const MODELS = 'packages/ssm/src/models';
 
 /** Models that combine state space layers with something else, wrappers, and the baselines they are held against. */
-export const MISC: readonly Member[] = [
+export const HYBRID: readonly Member[] = [
   {
     key: 'moe-mamba', name: 'MoE-Mamba', aliases: ['Mamba-MoE'], paradigm: 'misc', year: 2024,
     paper: { title: 'MoE-Mamba: Efficient Selective State Space Models with Mixture of Experts', id: 'arXiv 2401.04081' },
