@@ -18,6 +18,7 @@
 #include "rms-norm.c"
 #include "nonlinear-scan-forward.c"
 #include "nonlinear-scan-backward.c"
+#include "linear-cross-entropy.c"
 #include "adam-w.c"
 #include "ceilings.c"
 
@@ -37,6 +38,8 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_rmsNormBackward: rms_norm_backward_plan(call, plan); return 0;
     case KERNEL_nonlinearScanForward: nonlinear_scan_forward_plan(call, plan); return 0;
     case KERNEL_nonlinearScanBackward: nonlinear_scan_backward_plan(call, plan); return 0;
+    case KERNEL_linearCrossEntropyForward: linear_cross_entropy_forward_plan(call, plan); return 0;
+    case KERNEL_linearCrossEntropyBackward: linear_cross_entropy_backward_plan(call, plan); return 0;
     case KERNEL_sumOfSquares: sum_of_squares_plan(call, plan); return 0;
     case KERNEL_adamW: adam_w_plan(call, plan); return 0;
     case KERNEL_ceilingExponential:
@@ -59,6 +62,8 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_rmsNormBackward: rms_norm_backward_run(call, phase, begin, end, workspace); return;
     case KERNEL_nonlinearScanForward: nonlinear_scan_forward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_nonlinearScanBackward: nonlinear_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_linearCrossEntropyForward: linear_cross_entropy_forward_run(call, begin, end, scratch); return;
+    case KERNEL_linearCrossEntropyBackward: linear_cross_entropy_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_sumOfSquares: sum_of_squares_run(call, phase, begin, end, workspace); return;
     case KERNEL_adamW: adam_w_run(call, begin, end); return;
     case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;

@@ -60,6 +60,8 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
       outputs: [B! * L! * K * E, matrix, K * E, B! * E, B! * E],
     };
   },
+  linearCrossEntropyForward: ([R, D, V]) => ({ inputs: [R! * D!, V! * D!, V!, R!], outputs: [R!] }),
+  linearCrossEntropyBackward: ([R, D, V]) => ({ inputs: [R! * D!, V! * D!, V!, R!, R!], outputs: [R! * D!, V! * D!, V!] }),
   sumOfSquares: ([n]) => ({ inputs: [n!], outputs: [1] }),
   adamW: ([n]) => ({ inputs: [n!, n!, n!, n!], outputs: [n!, n!, n!] }),
 };

@@ -78,6 +78,20 @@ export const SIGNATURES = {
     outputs: ['dx', 'dR', 'dRecurrentBias?', 'dInitialH?', 'dInitialC?'],
     integers: ['B', 'L', 'H', 'P', 'kind'],
   },
+  /**
+   * loss[r] = log(sum over v of exp(logits[r, v])) - logits[r, target[r]], logits = x W^T + bias, which are never stored for all rows.
+   * A target of -1 is an ignored row: loss 0, no gradient.
+   */
+  linearCrossEntropyForward: {
+    inputs: ['x [R,D]', 'weight [V,D]', 'bias? [V]', 'targets [R] int32'],
+    outputs: ['loss [R]'],
+    integers: ['R', 'D', 'V'],
+  },
+  linearCrossEntropyBackward: {
+    inputs: ['x', 'weight', 'bias?', 'targets', 'dLoss [R]'],
+    outputs: ['dx', 'dWeight', 'dBias?'],
+    integers: ['R', 'D', 'V'],
+  },
   /** out[0] = sum of squares of every element of x, accumulated in double in a fixed order. */
   sumOfSquares: { inputs: ['x [n]'], outputs: ['sum [1] float64'], integers: ['n'] },
   /**

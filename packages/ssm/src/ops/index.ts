@@ -7,6 +7,8 @@ export { controlBytes } from './common/control.ts';
 export type { SequenceOptions } from './common/control.ts';
 export { createReferenceTarget } from './common/reference-target.ts';
 export { linear } from './linear/index.ts';
+export { linearCrossEntropy } from './linear-cross-entropy/index.ts';
+export type { LinearCrossEntropyOptions } from './linear-cross-entropy/index.ts';
 export { nonlinearScan, nonlinearScanStep } from './nonlinear-scan/index.ts';
 export type { NonlinearScanOptions, NonlinearScanResult, NonlinearScanStepOptions, NonlinearState } from './nonlinear-scan/index.ts';
 export { registerOps } from './register-ops.ts';

@@ -4,6 +4,7 @@ import type { KernelName } from '../../kernels/signatures.ts';
 import type { KernelBuffer, KernelCall, KernelTarget } from '../../kernels/target.ts';
 import { adamWReference, sumOfSquaresReference } from '../adam-w/reference.ts';
 import { causalConv1dBackwardReference, causalConv1dForwardReference } from '../causal-conv1d/reference.ts';
+import { crossEntropyBackwardReference, crossEntropyForwardReference } from '../linear-cross-entropy/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -51,6 +52,11 @@ const recurrentInputs = (buffers: Buffers, integers: readonly number[]) => ({
   control: buffers[5],
 });
 
+const entropyInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  rows: integers[0]!, inner: integers[1]!, vocabSize: integers[2]!,
+  x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2], targets: required(buffers, 3),
+});
+
 const RUNS: Readonly<Record<KernelName, Run>> = {
   selectiveScanForward: (buffers, integers) => {
     const { y, finalState, states } = selectiveScanForwardReference(scanInputs(buffers, integers));
@@ -90,6 +96,11 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   nonlinearScanBackward: (buffers, integers) => {
     const g = nonlinearScanBackwardReference(recurrentInputs(buffers, integers), required(buffers, 6), buffers[7] ?? null, buffers[8] ?? null);
     return [g.dx, g.dRecurrent, g.dRecurrentBias, g.dInitialHidden, g.dInitialCell];
+  },
+  linearCrossEntropyForward: (buffers, integers) => [crossEntropyForwardReference(entropyInputs(buffers, integers))],
+  linearCrossEntropyBackward: (buffers, integers) => {
+    const g = crossEntropyBackwardReference(entropyInputs(buffers, integers), required(buffers, 4));
+    return [g.dx, g.dWeight, g.dBias];
   },
   sumOfSquares: (buffers) => [[sumOfSquaresReference(required(buffers, 0))]],
   adamW: (buffers, _integers, scalars) => {

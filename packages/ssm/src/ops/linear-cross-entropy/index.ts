@@ -1,0 +1,2 @@
+export { linearCrossEntropy } from './linear-cross-entropy.ts';
+export type { LinearCrossEntropyOptions } from './linear-cross-entropy.ts';
