@@ -14,17 +14,21 @@ const ROOT = fileURLToPath(new URL('../../packages/ssm/', import.meta.url));
 const SOURCES = `${ROOT}kernels/`;
 const TARGET = `${ROOT}src/kernels/embedded/`;
 
-const COMMON = [
+// With atomics in every object, one compilation serves the build for plain and the one for shared memory; they differ when linked.
+const COMPILE = [
   '--target=wasm32-unknown-unknown', '-std=c11', '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off', '-Wall', '-Wextra', '-Werror',
-  '-msimd128', '-mbulk-memory', '-nostdlib', '-Wl,--no-entry', '-Wl,--import-memory', '-Wl,--export=__stack_pointer', '-Wl,--strip-all',
+  '-msimd128', '-mbulk-memory', '-matomics', '-c',
+];
+const LINK = [
+  '--target=wasm32-unknown-unknown', '-nostdlib', '-Wl,--no-entry', '-Wl,--import-memory', '-Wl,--export=__stack_pointer', '-Wl,--strip-all',
   '-Wl,--initial-memory=131072', '-Wl,-z,stack-size=65536',
 ];
-const SHARED = ['-matomics', '-Wl,--shared-memory', '-Wl,--max-memory=4294967296'];
+const SHARED = ['-Wl,--shared-memory', '-Wl,--max-memory=4294967296'];
 const VARIANTS = {
-  simd: [],
-  'simd-shared': SHARED,
-  relaxed: ['-mrelaxed-simd'],
-  'relaxed-shared': ['-mrelaxed-simd', ...SHARED],
+  simd: { compile: [], link: [] },
+  'simd-shared': { compile: [], link: SHARED },
+  relaxed: { compile: ['-mrelaxed-simd'], link: [] },
+  'relaxed-shared': { compile: ['-mrelaxed-simd'], link: SHARED },
 };
 
 function readSources() {
@@ -49,15 +53,21 @@ function workerModule() {
   return `// Written by tooling/kernels/build-wasm.mjs from packages/ssm/kernels/worker.js; do not edit.\nexport const WORKER_SOURCE = ${JSON.stringify(text)};\n`;
 }
 
-async function build(name, sources, flags) {
-  let output;
+/** Runs clang on files held in memory; its errors are printed by itself, and its error object holds every source. */
+async function clang(name, flags, files, output) {
   try {
-    output = await runClang(['clang', ...flags, 'kernels.c', '-o', 'kernels.wasm'], sources);
+    return (await runClang(['clang', ...flags, ...Object.keys(files).filter((file) => /^kernels\.[co]$/.test(file)), '-o', output], files))[output];
   } catch {
-    // The compiler has printed what is wrong; its error object holds every source.
     throw new Error(`${name}: the kernels do not compile.`);
   }
-  const bytes = output['kernels.wasm'];
+}
+
+const objects = new Map();
+
+async function build(name, sources, { compile, link }) {
+  const key = compile.join(' ');
+  if (!objects.has(key)) objects.set(key, await clang(name, [...COMPILE, ...compile], sources, 'kernels.o'));
+  const bytes = await clang(name, [...LINK, ...link], { 'kernels.o': objects.get(key) }, 'kernels.wasm');
   checkModule(name, bytes);
   return bytes;
 }
@@ -65,13 +75,13 @@ async function build(name, sources, flags) {
 const sources = readSources();
 const stale = [];
 mkdirSync(TARGET, { recursive: true });
-for (const [name, extra] of Object.entries(VARIANTS)) {
-  const flags = [...COMMON, ...extra], hash = hashOf(sources, flags), file = `${TARGET}${name}.generated.ts`;
+for (const [name, variant] of Object.entries(VARIANTS)) {
+  const hash = hashOf(sources, [COMPILE, LINK, variant]), file = `${TARGET}${name}.generated.ts`;
   let current = '';
   try { current = readFileSync(file, 'utf8'); } catch {}
   if (current.includes(`SOURCE_HASH = '${hash}'`)) continue;
   if (process.argv.includes('--check')) { stale.push(name); continue; }
-  const started = Date.now(), bytes = await build(name, sources, flags);
+  const started = Date.now(), bytes = await build(name, sources, variant);
   writeFileSync(file, generatedModule(name, hash, bytes));
   console.log(`${name}: ${bytes.length} bytes, ${Date.now() - started} ms`);
 }
