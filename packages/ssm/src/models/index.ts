@@ -4,5 +4,5 @@ export { backboneConfig, officialBackboneConfig, paddedVocabSize, PRESETS } from
 export type { BackboneConfig, GivenBackboneConfig, PresetName } from './backbone-config.ts';
 export { mixer, mixers, registerMixer } from './mixers.ts';
 export type { MixerEntry } from './mixers.ts';
-export { checkNewProcess, checkStateLaw, formatStateLaw, lawMembers } from './state-law/index.ts';
+export { checkNewProcess, checkStateLaw, formatStateLaw, LAW_EXEMPTIONS, lawExempt, lawMembers } from './state-law/index.ts';
 export type { LawMember, LawRow } from './state-law/index.ts';

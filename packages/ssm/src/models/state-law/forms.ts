@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../../backend/tensorflow.ts';
-import { cloneState, concatStates, sliceState } from '../../layers/index.ts';
+import { cloneState, concatStates, gatherState, sliceState } from '../../layers/index.ts';
 import type { SequenceLayer, State } from '../../layers/index.ts';
 import type { Random } from '../../random/index.ts';
 import type { LawMember } from './members.ts';
@@ -98,6 +98,25 @@ function batchForm(layout: (count: number, length: number, random: Random) => nu
 
 const concatOrEmpty = (states: readonly State[]): State => concatStates([...states]);
 
+/** One batch from joined states; a row is taken out, with its state, where its sequence ends, and the others go on. */
+const batched: Form = ({ layer, inputs, states }) => {
+  const outputs: Tensor[][] = inputs.map(() => []);
+  const finals: State[] = [];
+  let rows = inputs.map((_, row) => row);
+  let state = concatOrEmpty(states);
+  for (let begin = 0; rows.length > 0;) {
+    const end = Math.min(...rows.map((row) => lengthOf(inputs[row])));
+    const result = layer.apply(tf.concat(rows.map((row) => sliceSteps(inputs[row], begin, end - begin)), 0), { state });
+    rows.forEach((row, place) => outputs[row].push(tf.slice(result.output, [place, 0, 0], [1, end - begin, result.output.shape[2]!])));
+    rows.forEach((row, place) => { if (lengthOf(inputs[row]) === end) finals[row] = sliceState(result.state, place, 1); });
+    const staying = rows.flatMap((row, place) => (lengthOf(inputs[row]) > end ? [place] : []));
+    if (staying.length > 0) state = gatherState(result.state, staying);
+    rows = staying.map((place) => rows[place]);
+    begin = end;
+  }
+  return { outputs: outputs.map((parts) => tf.concat(parts, 1)), states: finals };
+};
+
 const rightPadded = batchForm((count) => Array.from({ length: count }, (_, t) => t), 'lengths');
 const leftPadded = batchForm((count, total) => Array.from({ length: count }, (_, t) => total - count + t), 'mask');
 const maskedAnywhere = batchForm((count, total, random) => [...random.permutation(total).slice(0, count)].sort((a, b) => a - b), 'mask');
@@ -125,9 +144,11 @@ export interface Property {
 }
 
 export const PROPERTIES: readonly Property[] = [
+  { name: 'full, again', form: full },
   { name: 'chunked', form: chunked },
   { name: 'stepwise', form: stepwise },
-  { name: 'batched, right padded', form: rightPadded },
+  { name: 'batched', form: batched },
+  { name: 'right padded', form: rightPadded },
   { name: 'left padded', form: leftPadded },
   { name: 'masked anywhere', form: maskedAnywhere },
   { name: 'packed', form: packed, packed: true },

@@ -1,6 +1,6 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs';
 import { tf } from '../../backend/tensorflow.ts';
-import { mapState, namedParameters, stateLeaves } from '../../layers/index.ts';
+import { detachState, keepState, namedParameters, stateLeaves } from '../../layers/index.ts';
 import type { SequenceLayer, State } from '../../layers/index.ts';
 import { Random } from '../../random/index.ts';
 import type { Form, Given, Outcome } from './forms.ts';
@@ -73,12 +73,10 @@ export function worstErrors(actual: Measured, expected: Measured): { readonly [k
   return worst;
 }
 
-/** A random state, as if the sequence had begun before. */
-export function randomState(layer: SequenceLayer, random: Random): State {
-  const zero = layer.initialState(1);
-  return mapState(zero, (tensor, name) => {
-    const value = tensor.dtype === 'float32' ? tf.tensor(random.split(name).normal(tensor.size, { deviation: 0.5 }), tensor.shape) : tensor.clone();
-    tensor.dispose();
-    return value;
-  });
+/**
+ * A state of a sequence that had begun before: what the layer returns after a few random steps. Only such states are promised anything; arbitrary numbers
+ * may be none, as in a normaliser that must be positive or a count of steps.
+ */
+export function begunState(layer: SequenceLayer, member: { input(length: number, random: Random): Tensor }, random: Random): State {
+  return tf.tidy(() => keepState(detachState(layer.apply(member.input(1 + random.integer(4), random)).state)));
 }

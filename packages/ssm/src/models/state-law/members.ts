@@ -21,9 +21,20 @@ const WIDTH = 6;
 const numbers = (length: number, random: Random): Tensor => tf.tensor(random.normal(length * WIDTH), [1, length, WIDTH]);
 const tokens = (length: number, random: Random): Tensor => tf.tensor(Int32Array.from({ length }, () => random.integer(11)), [1, length], 'int32');
 
-/** Every registered mixer as a layer, and backbones that put them together. */
+/**
+ * The only things without a state, and so without the law (DESIGN.md section 2): wrappers that read both or many ways, S4ND, BiGS and vision scans. Each is
+ * tested for what it promises instead.
+ */
+export const LAW_EXEMPTIONS: readonly RegExp[] = [/^bidirectional/, /^multi-directional/, /^s4nd$/, /^bigs$/, /scan/];
+
+/** Names of the registered mixers that the law does not bind. */
+export function lawExempt(): string[] {
+  return mixers().filter(({ capabilities }) => capabilities.state === 'none').map(({ name }) => name);
+}
+
+/** Every registered mixer as a layer, those without a state left out, and backbones that put them together. */
 export function lawMembers(): LawMember[] {
-  const layers = mixers().map((entry): LawMember => ({
+  const layers = mixers().filter(({ capabilities }) => capabilities.state !== 'none').map((entry): LawMember => ({
     name: entry.name, differentiable: true, input: numbers, create: (random) => entry.create({ ...entry.tiny, dModel: WIDTH }, random),
   }));
   const backbone = (name: string, config: GivenBackboneConfig): LawMember => {

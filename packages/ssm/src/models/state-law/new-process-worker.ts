@@ -7,10 +7,10 @@ import { loadState, stateLeaves } from '../../layers/index.ts';
 import { Random } from '../../random/index.ts';
 import { lawMembers } from './members.ts';
 
-/** The process that continues: builds every member anew by its seed, loads the state files, goes on. Arguments: folder, backend, seed. */
-const [folder, backend, seed] = process.argv.slice(2);
+/** The process that continues: builds every member anew by its seed, loads the state files, goes on. Arguments: folder, backend, seed, names. */
+const [folder, backend, seed, ...names] = process.argv.slice(2);
 await useBackend(backend as BackendName);
-for (const [index, member] of lawMembers().entries()) {
+for (const [index, member] of lawMembers().filter(({ name }) => names.includes(name)).entries()) {
   const random = Random.fromSeed(`new process ${seed}`).split(member.name);
   const layer = member.create(random.split('parameters'));
   const state = await loadState(new Uint8Array(await readFile(join(folder, `${index}.state.safetensors`))), layer);

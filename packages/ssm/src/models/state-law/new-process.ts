@@ -14,16 +14,18 @@ import type { LawRow } from './state-law.ts';
  * run 7 more; equal to 13 steps in one call here.
  *
  * @param backend - Active here, and started there.
+ * @param options.members - Names of `lawMembers()`. Default: all.
  */
-export async function checkNewProcess(backend: BackendName, options: { seed?: number } = {}): Promise<LawRow[]> {
+export async function checkNewProcess(backend: BackendName, options: { seed?: number; members?: readonly string[] } = {}): Promise<LawRow[]> {
   const { mkdtemp, readFile, rm } = await import('node:fs/promises');
   const { tmpdir } = await import('node:os');
   const { join } = await import('node:path');
   const seed = options.seed ?? 0;
+  const members = lawMembers().filter(({ name }) => options.members?.includes(name) ?? true);
   const folder = await mkdtemp(join(tmpdir(), 'mamba360-law-'));
   try {
     const truths: Measured[] = [];
-    for (const [index, member] of lawMembers().entries()) {
+    for (const [index, member] of members.entries()) {
       const random = Random.fromSeed(`new process ${seed}`).split(member.name);
       const layer = member.create(random.split('parameters'));
       const head = member.input(6, random.split('head'));
@@ -38,8 +40,8 @@ export async function checkNewProcess(backend: BackendName, options: { seed?: nu
       disposeState(whole.state);
       layer.dispose();
     }
-    await runWorker([folder, backend, String(seed)]);
-    return await Promise.all(lawMembers().map(async (member, index) => {
+    await runWorker([folder, backend, String(seed), ...members.map(({ name }) => name)]);
+    return await Promise.all(members.map(async (member, index) => {
       const { tensors } = readSafetensors(new Uint8Array(await readFile(join(folder, `${index}.result.safetensors`))));
       const actual: Measured = new Map([...tensors].map(([name, stored]) => [name, { kind: name === 'output' ? 'output' : 'state', values: float32Values(stored) }]));
       const errors = worstErrors(actual, truths[index]);

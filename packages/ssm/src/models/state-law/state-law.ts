@@ -4,9 +4,10 @@ import type { SequenceLayer, State } from '../../layers/index.ts';
 import { Random } from '../../random/index.ts';
 import { full, PROPERTIES } from './forms.ts';
 import type { Form, Given, Property } from './forms.ts';
-import { measure, randomState, worstErrors } from './measure.ts';
+import { begunState, measure, worstErrors } from './measure.ts';
 import type { Kind, Measured } from './measure.ts';
 import type { LawMember } from './members.ts';
+import { checkStateValue } from './state-value.ts';
 
 /** Worst error of one member under one property. */
 export interface LawRow {
@@ -35,12 +36,13 @@ export async function checkStateLaw(member: LawMember, options: { seed?: number 
   const random = Random.fromSeed(`state law ${options.seed ?? 0}`);
   const layer = member.create(random.split('parameters'));
   const inputs = LENGTHS.map((length, index) => member.input(length, random.split('input').split(index)));
-  const states = LENGTHS.map((_, index) => randomState(layer, random.split('state').split(index)));
+  const states = LENGTHS.map((_, index) => begunState(layer, member, random.split('state').split(index)));
   try {
     const given: Given = { layer, member, inputs, states, random: random.split('forms') };
     const truth = measure(full, given, member.differentiable);
     const rows = PROPERTIES.map((property) => propertyRow(member, property, given, truth));
-    return [...rows, await savedRow(member, given, truth)];
+    const broken = await checkStateValue(layer, member, random.split('value'));
+    return [...rows, await savedRow(member, given, truth), valueRow(member.name, broken)];
   } finally {
     states.forEach(disposeState);
     tf.dispose(inputs);
@@ -92,6 +94,10 @@ async function savedRow(member: LawMember, given: Given, truth: Measured): Promi
   return { ...row(member.name, 'saved, restored', worstErrors(measured, truth)), gradient: null };
 }
 
+/** Not a matter of size: a state either is a value or is not. */
+const valueRow = (member: string, broken: string | undefined): LawRow =>
+  ({ member, property: 'state is a value', output: 0, state: broken === undefined ? 0 : Infinity, gradient: null, worst: broken ?? '' });
+
 async function saveAndLoad(state: State, layer: SequenceLayer): Promise<State> {
   return loadState(await saveState(state, layer), layer);
 }
@@ -101,15 +107,20 @@ function row(member: string, property: string, errors: { readonly [kind in Kind]
   return { member, property, output: errors.output.error, state: errors.state.error, gradient: errors.gradient.error, worst: worst.tensor };
 }
 
-/** A table members x properties of worst errors, for a terminal. */
-export function formatStateLaw(rows: readonly LawRow[]): string {
+/**
+ * A table members x properties for a terminal. A cell is the worst error of outputs and final states, then of gradients.
+ *
+ * @param exceeds - Marks a row that misses its bound with `!`. Default: none is marked.
+ */
+export function formatStateLaw(rows: readonly LawRow[], exceeds: (row: LawRow) => boolean = () => false): string {
   const properties = [...new Set(rows.map(({ property }) => property))];
   const members = [...new Set(rows.map(({ member }) => member))];
+  const figure = (error: number | null): string => (error === null ? '' : error === 0 ? ' 0' : ` ${Number.isFinite(error) ? error.toExponential(0) : 'NaN'}`);
   const cell = (member: string, property: string): string => {
     const found = rows.find((one) => one.member === member && one.property === property);
-    return found ? [found.output, found.state, found.gradient].map((error) => (error === null ? '-' : error.toExponential(0))).join(' ') : '';
+    return found ? `${figure(Math.max(found.output, found.state))}${figure(found.gradient)}${exceeds(found) ? '!' : ''}`.trim() : '';
   };
-  const table = [['output state gradient', ...properties], ...members.map((member) => [member, ...properties.map((property) => cell(member, property))])];
+  const table = [['values gradients', ...properties], ...members.map((member) => [member, ...properties.map((property) => cell(member, property))])];
   const widths = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
   return table.map((line) => line.map((text, column) => text.padEnd(widths[column])).join('  ').trimEnd()).join('\n');
 }
