@@ -26,6 +26,8 @@ enum kernel {
   KERNEL_ceilingExponential = 100,
   KERNEL_ceilingMultiplyAdd = 101,
   KERNEL_ceilingStream = 102,
+  KERNEL_ceilingMixedStream = 103,
+  KERNEL_ceilingMatmul = 104,
 };
 
 /* Buffers, integers and scalars in the order of the kernel's signature. A null pointer is an absent optional buffer. */

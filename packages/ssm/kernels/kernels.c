@@ -21,6 +21,7 @@
 #include "linear-cross-entropy.c"
 #include "adam-w.c"
 #include "ceilings.c"
+#include "ceilings-shaped.c"
 
 /* Returns 0, or 1 when this build does not know the kernel. */
 int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
@@ -44,7 +45,9 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_adamW: adam_w_plan(call, plan); return 0;
     case KERNEL_ceilingExponential:
     case KERNEL_ceilingMultiplyAdd:
-    case KERNEL_ceilingStream: ceiling_plan(plan); return 0;
+    case KERNEL_ceilingStream:
+    case KERNEL_ceilingMixedStream:
+    case KERNEL_ceilingMatmul: ceiling_plan(plan); return 0;
     default: return 1;
   }
 }
@@ -69,6 +72,8 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;
     case KERNEL_ceilingMultiplyAdd: ceiling_multiply_add_run(call, begin, end); return;
     case KERNEL_ceilingStream: ceiling_stream_run(call, begin, end); return;
+    case KERNEL_ceilingMixedStream: ceiling_mixed_stream_run(call, begin, end); return;
+    case KERNEL_ceilingMatmul: ceiling_matmul_run(call, begin, end); return;
     default: return;
   }
 }

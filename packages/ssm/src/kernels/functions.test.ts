@@ -56,6 +56,25 @@ describe('elementary functions', () => {
     }
   });
 
+  it('the mixed stream adds up what it reads, and the product of the ceilings is the product', () => {
+    const n = 16 * 16 * 3;
+    for (const { name, target } of targets) {
+      for (const reads of [1, 2, 3, 4]) for (const writes of [1, 2]) {
+        const inputs = Array.from({ length: reads }, (_, r) => spread(n, r, r + 1)), outputs = Array.from({ length: writes }, () => filled(n, NaN));
+        target.run({ kernel: 'ceilingMixedStream', inputs, outputs, integers: [n, reads, writes] });
+        const sums = Float32Array.from({ length: n }, (_, i) => inputs.reduce((sum, values) => Math.fround(sum + values[i]!), 0));
+        for (const output of outputs) expect(output, name).toEqual(sums);
+      }
+      const [rows, columns, inner] = [37, 48, 19], a = spread(rows * inner, -1, 1), b = spread(inner * columns, 2, -1), c = filled(rows * columns, NaN);
+      target.run({ kernel: 'ceilingMatmul', inputs: [a, b], outputs: [c], integers: [rows, columns, inner] });
+      for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+        let sum = 0;
+        for (let i = 0; i < inner; i++) sum += a[row * inner + i]! * b[i * columns + column]!;
+        expect(Math.abs(c[row * columns + column]! - sum), name).toBeLessThan(1e-4);
+      }
+    }
+  });
+
   it('the scan\'s decay is exp(dt A) to 2 ulp beside the rounding of its argument, 0 far below and infinite far above', () => {
     const count = 2 ** 14, A = spread(count, -86, 80);
     for (const { name, target } of targets) {

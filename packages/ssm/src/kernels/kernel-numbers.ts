@@ -1,8 +1,8 @@
 import { KernelError } from '../errors/index.ts';
 import { SIGNATURES } from './signatures.ts';
 
-/** Loops that kernels are measured against (`kernels/ceilings.c`); they are no ops. */
-export const CEILINGS = ['ceilingExponential', 'ceilingMultiplyAdd', 'ceilingStream'] as const;
+/** Loops that kernels are measured against (`kernels/ceilings.c`, `kernels/ceilings-shaped.c`); they are no ops. */
+export const CEILINGS = ['ceilingExponential', 'ceilingMultiplyAdd', 'ceilingStream', 'ceilingMixedStream', 'ceilingMatmul'] as const;
 export type CeilingName = (typeof CEILINGS)[number];
 
 const FIRST_CEILING = 100;
