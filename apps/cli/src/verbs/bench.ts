@@ -16,22 +16,29 @@ export const command = defineVerb({
   description: 'Measures on this machine: kernels beside their ceilings, or what models learn beside their baselines.',
   options: {
     name: { type: 'positional', description: `One of ${NAMES.join(', ')}.`, required: true },
-    task: { type: 'positional', description: 'Of learning: etth1 or selective-copying.', required: false },
+    program: { type: 'positional', description: 'Of learning, without --suite: etth1, selective-copying or drop-in.', required: false },
+    suite: { type: 'string', description: 'Of learning: synthetic or lra.', valueHint: 'name' },
+    task: { type: 'string', description: 'Of a suite: only these tasks, separated by commas.', valueHint: 'names' },
+    mixers: { type: 'string', description: 'Of a suite: these mixers in place of the task\'s own, separated by commas.', valueHint: 'names' },
     seeds: { type: 'string', description: 'Of learning: seeds, separated by commas.', valueHint: 'integers' },
+    minutes: { type: 'string', description: 'Of a suite: budget of one training. Default 20.', valueHint: 'number' },
+    steps: { type: 'string', description: 'Of learning: updates of one training, in place of the recipe\'s.', valueHint: 'integer' },
+    jobs: { type: 'string', description: 'Of a suite: trainings side by side, each in a process of its own. Default: one after another in one process.', valueHint: 'integer' },
+    short: { type: 'boolean', description: 'Of the suite lra: sizes for a CPU.' },
+    data: { type: 'string', description: 'Of a suite: folder of data sets. Default: ../shared/data.', valueHint: 'folder' },
+    threads: { type: 'string', description: 'Threads of the kernels.', valueHint: 'integer' },
+    layers: { type: 'string', description: 'Of learning drop-in: names in ssm.layers, separated by commas.', valueHint: 'names' },
   },
   async run(args, { backend, signal, note }) {
     const program = programOf(args.name);
     const folder = mkdtempSync(join(tmpdir(), 'mamba360-bench-'));
     const report = join(folder, 'report.json');
     try {
-      const words = [
-        ...(args.task === undefined ? [] : [args.task]),
-        '--backend',
-        backend,
-        '--out',
-        report,
-        ...(args.seeds === undefined ? [] : ['--seeds', args.seeds]),
-      ];
+      const forwarded = (['suite', 'task', 'mixers', 'seeds', 'minutes', 'steps', 'jobs', 'data', 'threads', 'layers'] as const).flatMap((name) => {
+        const value = args[name];
+        return value === undefined ? [] : [`--${name}`, value];
+      });
+      const words = [...(args.program === undefined ? [] : [args.program]), '--backend', backend, '--out', report, ...forwarded, ...(args.short === true ? ['--short'] : [])];
       const text = await runProgram(program, words, signal, note);
       const document: unknown = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { text };
       return { document, text };
