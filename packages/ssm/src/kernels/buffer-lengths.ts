@@ -47,6 +47,8 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
     const sequence = B! * L! * E!, tail = B! * (W! - 1) * E!;
     return { inputs: [sequence, E! * W!, E!, tail, B! * L!, sequence, tail], outputs: [sequence, E! * W!, E!, tail] };
   },
+  linearForward: ([R, D, M]) => ({ inputs: [R! * D!, M! * D!, M!], outputs: [R! * M!] }),
+  linearBackward: ([R, D, M]) => ({ inputs: [R! * D!, M! * D!, R! * M!], outputs: [R! * D!, M! * D!, M!] }),
   rmsNormForward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!], outputs: [R! * D!] }),
   rmsNormBackward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!, R! * D!], outputs: [R! * D!, D!, R! * D!, D!] }),
   nonlinearScanForward: ([B, L, H, P, kind]) => {

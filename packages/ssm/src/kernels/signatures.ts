@@ -50,6 +50,17 @@ export const SIGNATURES = {
     outputs: ['dx', 'dWeight', 'dBias?', 'dTail?'],
     integers: ['B', 'L', 'E', 'W', 'silu'],
   },
+  /** y = x weight^T + bias, each sum along D first to last. */
+  linearForward: {
+    inputs: ['x [R,D]', 'weight [M,D]', 'bias? [M]'],
+    outputs: ['y [R,M]'],
+    integers: ['R', 'D', 'M'],
+  },
+  linearBackward: {
+    inputs: ['x', 'weight', 'dy [R,M]'],
+    outputs: ['dx? [R,D]', 'dWeight? [M,D]', 'dBias? [M]'],
+    integers: ['R', 'D', 'M'],
+  },
   /** y = x / sqrt(mean(x^2 over each of `groups` equal parts of the last axis) + epsilon) * weight. Gate: before = 1: x * silu(z) is normalised, else y * silu(z). */
   rmsNormForward: {
     inputs: ['x [R,D]', 'weight? [D]', 'z? [R,D]', 'bias? [D]'],

@@ -1,5 +1,6 @@
 import { registerAdamW } from './adam-w/adam-w.ts';
 import { convolution } from './causal-conv1d/kernel.ts';
+import { affineMap } from './linear/kernel.ts';
 import { crossEntropy } from './linear-cross-entropy/kernel.ts';
 import { recurrence } from './nonlinear-scan/kernel.ts';
 import { normalisation } from './rms-norm/kernel.ts';
@@ -10,6 +11,6 @@ import { complexScan, realScan } from './selective-scan/kernel.ts';
  * loads registered kernels, such as a graph model. May be called any number of times.
  */
 export function registerOps(): void {
-  for (const operation of [realScan, complexScan, convolution, normalisation, recurrence, crossEntropy]) operation.register();
+  for (const operation of [realScan, complexScan, convolution, affineMap, normalisation, recurrence, crossEntropy]) operation.register();
   registerAdamW();
 }

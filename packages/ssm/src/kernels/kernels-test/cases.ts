@@ -46,12 +46,16 @@ const normCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [3, 16, 1], [33, 
     { kernel, integers: [R, D, groups, 0], scalars: [1e-6], absent: ['z', 'bias', 'weight'] },
   ]);
 
+const affineCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [1, 33, 40], [3, 16, 5], [5, 1, 33], [97, 17, 31], [100, 300, 70], [193, 64, 257], [13, 513, 32]] as const)
+  .flatMap(([R, D, M]): Case[] => [{ kernel, integers: [R, D, M] }, { kernel, integers: [R, D, M], absent: ['bias', 'dBias'] }]);
+
 /**
  * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
  */
 export const CASES: readonly Case[] = [
   ...(['selectiveScanForward', 'selectiveScanBackward', 'selectiveScanComplexForward', 'selectiveScanComplexBackward'] as const).flatMap(scanCases),
   ...(['causalConv1dForward', 'causalConv1dBackward'] as const).flatMap(convolutionCases),
+  ...(['linearForward', 'linearBackward'] as const).flatMap(affineCases),
   ...(['rmsNormForward', 'rmsNormBackward'] as const).flatMap(normCases),
   ...(['nonlinearScanForward', 'nonlinearScanBackward'] as const).flatMap(recurrentCases),
   ...[1, 7, 16384, 70001].flatMap((n): Case[] => [

@@ -5,6 +5,7 @@ import type { KernelBuffer, KernelCall, KernelTarget } from '../../kernels/targe
 import { adamWReference, sumOfSquaresReference } from '../adam-w/reference.ts';
 import { causalConv1dBackwardReference, causalConv1dForwardReference } from '../causal-conv1d/reference.ts';
 import { crossEntropyBackwardReference, crossEntropyForwardReference } from '../linear-cross-entropy/reference.ts';
+import { linearBackwardReference, linearForwardReference } from '../linear/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -57,6 +58,10 @@ const entropyInputs = (buffers: Buffers, integers: readonly number[]) => ({
   x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2], targets: required(buffers, 3),
 });
 
+const affineInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  rows: integers[0]!, inner: integers[1]!, outer: integers[2]!, x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2],
+});
+
 const RUNS: Readonly<Record<KernelName, Run>> = {
   selectiveScanForward: (buffers, integers) => {
     const { y, finalState, states } = selectiveScanForwardReference(scanInputs(buffers, integers));
@@ -83,6 +88,11 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   causalConv1dBackward: (buffers, integers) => {
     const g = causalConv1dBackwardReference(convolutionInputs(buffers, integers), required(buffers, 5), buffers[6] ?? null);
     return [g.dx, g.dWeight, g.dBias, g.dTail];
+  },
+  linearForward: (buffers, integers) => [linearForwardReference(affineInputs(buffers, integers))],
+  linearBackward: (buffers, integers) => {
+    const g = linearBackwardReference(affineInputs(buffers, integers), required(buffers, 2));
+    return [g.dx, g.dWeight, g.dBias];
   },
   rmsNormForward: (buffers, integers, scalars) => [rmsNormForwardReference(normInputs(buffers, integers, scalars))],
   rmsNormBackward: (buffers, integers, scalars) => {
