@@ -45,6 +45,6 @@ test('bench names its benchmarks', () => {
   expect(mamba360('bench', 'lerning')).toEqual({
     code: 2,
     out: '',
-    error: 'bench has no benchmark "lerning", only kernels, learning. Did you mean learning?\n',
+    error: 'bench has no benchmark "lerning", only kernels, learning, training-step. Did you mean learning?\n',
   });
 });

@@ -8,15 +8,18 @@ import { suggestion } from '../frame/closest.ts';
 import { UsageError } from '../frame/usage-error.ts';
 import { defineVerb } from '../frame/verb.ts';
 
-/** Benchmarks are programs of `apps/benchmarks`: `src/<name>/run.ts [task] --backend <name> --seeds <list> --out <file>`. */
-const NAMES = ['kernels', 'learning'] as const;
+/** Benchmarks are programs of `apps/benchmarks/src`, by name: `<program> --backend <name> --out <file>` and what the verb forwards. */
+const PROGRAMS: Readonly<Record<string, string>> = { kernels: 'kernels/ratios/run.ts', learning: 'learning/run.ts', 'training-step': 'training-step/run.ts' };
+/** Reports of the kernels beside the ratios. */
+const KERNEL_REPORTS: Readonly<Record<string, string>> = { ratios: 'kernels/ratios/run.ts', acceptance: 'kernels/acceptance/run.ts', 'selective-scan': 'kernels/run.ts' };
+const NAMES = Object.keys(PROGRAMS);
 
 export const command = defineVerb({
   name: 'bench',
   description: 'Measures on this machine: kernels beside their ceilings, or what models learn beside their baselines.',
   options: {
     name: { type: 'positional', description: `One of ${NAMES.join(', ')}.`, required: true },
-    program: { type: 'positional', description: 'Of learning, without --suite: etth1, selective-copying or drop-in.', required: false },
+    program: { type: 'positional', description: 'Of learning, without --suite: etth1, selective-copying or drop-in. Of kernels: ratios (default), acceptance or selective-scan.', required: false },
     suite: { type: 'string', description: 'Of learning: synthetic or lra.', valueHint: 'name' },
     task: { type: 'string', description: 'Of a suite: only these tasks, separated by commas.', valueHint: 'names' },
     mixers: { type: 'string', description: 'Of a suite: these mixers in place of the task\'s own, separated by commas.', valueHint: 'names' },
@@ -27,18 +30,22 @@ export const command = defineVerb({
     short: { type: 'boolean', description: 'Of the suite lra: sizes for a CPU.' },
     data: { type: 'string', description: 'Of a suite: folder of data sets. Default: ../shared/data.', valueHint: 'folder' },
     threads: { type: 'string', description: 'Threads of the kernels.', valueHint: 'integer' },
+    acceptance: { type: 'boolean', description: 'Of kernels: the bars that the kernels must reach, as a table.' },
+    quick: { type: 'boolean', description: 'Of kernels: short lengths and few turns, to see that it works.' },
+    only: { type: 'string', description: 'Of kernels: only these ops, separated by commas.', valueHint: 'names' },
+    page: { type: 'string', description: 'Of kernels: also write the page and its figures here.', valueHint: 'folder' },
     layers: { type: 'string', description: 'Of learning drop-in: names in ssm.layers, separated by commas.', valueHint: 'names' },
   },
   async run(args, { backend, signal, note }) {
-    const program = programOf(args.name);
+    const program = programOf(args.name, args.acceptance === true ? 'acceptance' : args.program);
     const folder = mkdtempSync(join(tmpdir(), 'mamba360-bench-'));
     const report = join(folder, 'report.json');
     try {
-      const forwarded = (['suite', 'task', 'mixers', 'seeds', 'minutes', 'steps', 'jobs', 'data', 'threads', 'layers'] as const).flatMap((name) => {
+      const forwarded = (['suite', 'task', 'mixers', 'seeds', 'minutes', 'steps', 'jobs', 'data', 'threads', 'layers', 'only', 'page'] as const).flatMap((name) => {
         const value = args[name];
         return value === undefined ? [] : [`--${name}`, value];
       });
-      const words = [...(args.program === undefined ? [] : [args.program]), '--backend', backend, '--out', report, ...forwarded, ...(args.short === true ? ['--short'] : [])];
+      const words = [...(args.program === undefined || args.name === 'kernels' ? [] : [args.program]), '--backend', backend, '--out', report, ...forwarded, ...(args.short === true ? ['--short'] : []), ...(args.quick === true ? ['--quick'] : [])];
       const text = await runProgram(program, words, signal, note);
       const document: unknown = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { text };
       return { document, text };
@@ -48,12 +55,13 @@ export const command = defineVerb({
   },
 });
 
-function programOf(name: string): string {
-  const program = fileURLToPath(new URL(`../../../benchmarks/src/${name}/run.ts`, import.meta.url));
-  if (!(NAMES as readonly string[]).includes(name))
-    throw new UsageError(`bench has no benchmark ${JSON.stringify(name)}, only ${NAMES.join(', ')}.${suggestion(name, NAMES)}`);
-  if (!existsSync(program))
-    throw new UsageError(`The benchmark ${name} is not here: bench runs from a checkout of the repository that has apps/benchmarks/src/${name}.`);
+function programOf(name: string, report: string | undefined): string {
+  const path = PROGRAMS[name];
+  if (path === undefined) throw new UsageError(`bench has no benchmark ${JSON.stringify(name)}, only ${NAMES.join(', ')}.${suggestion(name, NAMES)}`);
+  const reports = Object.keys(KERNEL_REPORTS), chosen = name === 'kernels' && report !== undefined ? KERNEL_REPORTS[report] : path;
+  if (chosen === undefined) throw new UsageError(`bench kernels has no report ${JSON.stringify(report)}, only ${reports.join(', ')}.${suggestion(report!, reports)}`);
+  const program = fileURLToPath(new URL(`../../../benchmarks/src/${chosen}`, import.meta.url));
+  if (!existsSync(program)) throw new UsageError(`The benchmark ${name} is not here: bench runs from a checkout of the repository that has apps/benchmarks/src/${chosen}.`);
   return program;
 }
 
@@ -70,7 +78,10 @@ function runProgram(program: string, words: readonly string[], signal: AbortSign
       text += data;
       note(String(data).trimEnd());
     });
-    child.stderr.on('data', (data: Buffer) => (errors += data));
+    child.stderr.on('data', (data: Buffer) => {
+      errors += data;
+      note(String(data).trimEnd());
+    });
     child.on('error', (error) => reject(signal.aborted ? new AbortedError() : error));
     child.on('close', (code) => {
       if (code === 0) return resolve(text);
