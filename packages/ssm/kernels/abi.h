@@ -25,6 +25,8 @@ enum kernel {
   KERNEL_linearCrossEntropyBackward = 13,
   KERNEL_sumOfSquares = 14,
   KERNEL_adamW = 15,
+  KERNEL_ssdScanForward = 16,
+  KERNEL_ssdScanBackward = 17,
   KERNEL_ceilingExponential = 100,
   KERNEL_ceilingMultiplyAdd = 101,
   KERNEL_ceilingStream = 102,

@@ -14,6 +14,8 @@
 #include "selective-scan-forward.c"
 #include "selective-scan-backward.c"
 #include "selective-scan-complex.c"
+#include "ssd-scan-forward.c"
+#include "ssd-scan-backward.c"
 #include "causal-conv1d.c"
 #include "linear.c"
 #include "rms-norm.c"
@@ -34,6 +36,8 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_selectiveScanBackward: selective_scan_backward_plan(call, plan); return 0;
     case KERNEL_selectiveScanComplexForward: selective_scan_complex_forward_plan(call, plan); return 0;
     case KERNEL_selectiveScanComplexBackward: selective_scan_complex_backward_plan(call, plan); return 0;
+    case KERNEL_ssdScanForward: ssd_scan_forward_plan(call, plan); return 0;
+    case KERNEL_ssdScanBackward: ssd_scan_backward_plan(call, plan); return 0;
     case KERNEL_causalConv1dForward: causal_conv1d_forward_plan(call, plan); return 0;
     case KERNEL_causalConv1dBackward: causal_conv1d_backward_plan(call, plan); return 0;
     case KERNEL_linearForward: linear_forward_plan(call, plan); return 0;
@@ -62,6 +66,8 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_selectiveScanBackward: selective_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_selectiveScanComplexForward: selective_scan_complex_forward_run(call, begin, end, scratch); return;
     case KERNEL_selectiveScanComplexBackward: selective_scan_complex_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_ssdScanForward: ssd_scan_forward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_ssdScanBackward: ssd_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_causalConv1dForward: causal_conv1d_forward_run(call, begin, end, scratch); return;
     case KERNEL_causalConv1dBackward: causal_conv1d_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_linearForward: linear_forward_run(call, phase, begin, end, workspace, scratch); return;

@@ -5,7 +5,7 @@ export type { Closeness, Comparable } from './expect-tensor-close.ts';
 export { findGoldenCases } from './golden/find-golden-cases.ts';
 export type { GoldenReference } from './golden/find-golden-cases.ts';
 export { GoldenCase, parseDescription } from './golden/golden-case.ts';
-export type { GoldenDescription, GoldenValue } from './golden/golden-case.ts';
+export type { GoldenDescription, GoldenModel, GoldenValue } from './golden/golden-case.ts';
 export { readGoldenTensors } from './golden/read-safetensors.ts';
 export type { GoldenTensor } from './golden/read-safetensors.ts';
 export { centralDifferences, expectGradient } from './gradient-check.ts';

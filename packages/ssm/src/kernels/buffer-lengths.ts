@@ -15,6 +15,12 @@ function scanLengths([B, L, E, N, groupsB, groupsC, , stateEvery]: readonly numb
   };
 }
 
+function ssdLengths([B, L, H, P, G, N, , stateEvery, varyingDecay, wideSkip]: readonly number[]) {
+  const steps = B! * L!, sequence = steps * H! * P!, dt = steps * H!, coefficients = steps * G! * N!, state = B! * H! * P! * N!;
+  const own = [sequence, dt, varyingDecay === 1 ? dt : H!, coefficients, coefficients, wideSkip === 1 ? H! * P! : H!, sequence, H!, state];
+  return { own, steps, sequence, state, states: stateEvery === 0 ? 0 : Math.ceil(L! / stateEvery!) * state };
+}
+
 /** Elements of every buffer of a call, from its integers, in the order of SIGNATURES. */
 const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Lengths>> = {
   selectiveScanForward: (v) => {
@@ -41,6 +47,14 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
       inputs: [s.sequence, s.sequence, s.matrix, s.matrix, s.b, s.b, s.c, s.c, s.channels, s.sequence, s.channels, s.state, s.state, s.control, s.sequence, s.state, s.state, s.states, s.states],
       outputs: [s.sequence, s.sequence, s.matrix, s.matrix, s.b, s.b, s.c, s.c, s.channels, s.sequence, s.channels, s.state, s.state],
     };
+  },
+  ssdScanForward: (v) => {
+    const s = ssdLengths(v);
+    return { inputs: [...s.own, s.steps], outputs: [s.sequence, s.state, s.states] };
+  },
+  ssdScanBackward: (v) => {
+    const s = ssdLengths(v);
+    return { inputs: [...s.own, s.steps, s.sequence, s.state, s.states], outputs: s.own };
   },
   causalConv1dForward: ([B, L, E, W]) => ({ inputs: [B! * L! * E!, E! * W!, E!, B! * (W! - 1) * E!, B! * L!], outputs: [B! * L! * E!, B! * (W! - 1) * E!] }),
   causalConv1dBackward: ([B, L, E, W]) => {

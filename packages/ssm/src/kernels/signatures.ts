@@ -115,6 +115,22 @@ export const SIGNATURES = {
     integers: ['n'],
     scalars: ['learningRate', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'correction1', 'correction2', 'clipScale'],
   },
+  /**
+   * Per head of width P, state [P, N]: h[t] = exp(dt[t] A) h[t-1] + dt[t] x[t] B[t]^T;  y[t] = (h[t] C[t] + D x[t]) * silu(z[t]);
+   * dt = limit(softplus?(dt + dtBias)). A is [H], or [B, L, H] with varyingDecay; D is [H], or [H, P] with wideSkip. Head h reads group floor(h / (H / G)).
+   */
+  ssdScanForward: {
+    inputs: ['x [B,L,H,P]', 'dt [B,L,H]', 'A', 'B [B,L,G,N]', 'C [B,L,G,N]', 'D?', 'z? [B,L,H,P]', 'dtBias? [H]', 'initialState? [B,H,P,N]', 'control? [B,L]'],
+    outputs: ['y [B,L,H,P]', 'finalState [B,H,P,N]', 'states?'],
+    integers: ['B', 'L', 'H', 'P', 'G', 'N', 'softplus', 'stateEvery', 'varyingDecay', 'wideSkip'],
+    scalars: ['dtLeast', 'dtMost'],
+  },
+  ssdScanBackward: {
+    inputs: ['x', 'dt', 'A', 'B', 'C', 'D?', 'z?', 'dtBias?', 'initialState?', 'control?', 'dy [B,L,H,P]', 'dFinalState? [B,H,P,N]', 'dStates?'],
+    outputs: ['dx', 'dDt', 'dA', 'dB', 'dC', 'dD?', 'dz?', 'dDtBias?', 'dInitialState?'],
+    integers: ['B', 'L', 'H', 'P', 'G', 'N', 'softplus', 'stateEvery', 'varyingDecay', 'wideSkip'],
+    scalars: ['dtLeast', 'dtMost'],
+  },
 } as const;
 
 export type KernelName = keyof typeof SIGNATURES;

@@ -78,12 +78,17 @@ export function backboneConfig(given: GivenBackboneConfig): BackboneConfig {
   return config;
 }
 
+/** `ssm_cfg.layer` of mamba_ssm and the mixer it means. */
+const OFFICIAL_LAYERS: ReadonlyMap<unknown, string> = new Map([['Mamba1', 'mamba'], ['Mamba2', 'mamba2']]);
+
 /** A published configuration (snake_case or camelCase keys, mamba_ssm) as ours. */
 export function officialBackboneConfig(official: { readonly [key: string]: unknown }): BackboneConfig {
-  const { ssmCfg, ...rest } = camelKeys(official);
+  const { ssmCfg, dIntermediate = 0, ...rest } = camelKeys(official) as { ssmCfg?: unknown; dIntermediate?: number; [key: string]: unknown };
   const { layer = 'Mamba1', ...options } = camelKeys((ssmCfg ?? {}) as { [key: string]: unknown });
-  if (layer !== 'Mamba1') throw new ConfigError(`Backbone.fromOfficial: ssm_cfg.layer is ${JSON.stringify(layer)}, this version reads Mamba1.`);
-  return backboneConfig({ ...rest, ssmCfg: options } as GivenBackboneConfig);
+  const mixerName = OFFICIAL_LAYERS.get(layer);
+  if (mixerName === undefined) throw new ConfigError(`Backbone.fromOfficial: ssm_cfg.layer is ${JSON.stringify(layer)}, expected one of ${[...OFFICIAL_LAYERS.keys()].join(', ')}.`);
+  // mamba_ssm's gated MLP rounds its hidden width up to a multiple of 128.
+  return backboneConfig({ ...rest, dIntermediate: Math.ceil(dIntermediate / 128) * 128, mixer: mixerName, ssmCfg: options } as GivenBackboneConfig);
 }
 
 function refuseAttention(config: { [key: string]: unknown }): void {

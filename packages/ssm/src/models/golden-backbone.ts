@@ -5,7 +5,7 @@ import type { State, WeightSource } from '../layers/index.ts';
 import { Backbone } from './backbone.ts';
 
 /**
- * Runs one case of the golden family `mamba_ssm_models` (Mamba-1): logits of a prompt, and greedy tokens by cached steps.
+ * Runs one case of the golden family `mamba_ssm_models`: logits of a prompt, and greedy tokens by cached steps.
  *
  * @param weights - The case folder's model.safetensors, official names.
  * @param config - Its config.json.

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors/index.ts';
-import { Gru, Identity, Lstm, Mamba } from '../layers/index.ts';
-import type { LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
+import { Gru, Identity, Lstm, Mamba, Mamba2 } from '../layers/index.ts';
+import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
 
 /** A sequence layer that a backbone can use by name. */
@@ -38,6 +38,10 @@ const CONSTANT: LayerCapabilities = { state: 'constant', causal: true, runtime: 
 registerMixer({
   name: 'mamba', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3 },
   create: (config, random) => Mamba.create(config as { dModel: number } & Partial<MambaConfig>, { random }),
+});
+registerMixer({
+  name: 'mamba2', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3, headdim: 2, ngroups: 2 },
+  create: (config, random) => Mamba2.create(config as GivenMamba2Config, { random }),
 });
 registerMixer({
   name: 'lstm', capabilities: CONSTANT, tiny: {},

@@ -18,3 +18,5 @@ export { selectiveScan, selectiveScanStep } from './selective-scan/index.ts';
 export type { SelectiveScanOptions, SelectiveScanResult, SelectiveScanStepOptions, SelectiveScanStepResult } from './selective-scan/index.ts';
 export { tokenShift, tokenShiftStep } from './token-shift/index.ts';
 export type { TokenShiftOptions, TokenShiftResult, TokenShiftStepOptions } from './token-shift/index.ts';
+export { segmentSums, ssdScan, ssdScanStep } from './ssd-scan/index.ts';
+export type { SsdScanOptions, SsdScanResult, SsdScanStepOptions } from './ssd-scan/index.ts';

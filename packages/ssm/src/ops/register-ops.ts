@@ -5,12 +5,13 @@ import { crossEntropy } from './linear-cross-entropy/kernel.ts';
 import { recurrence } from './nonlinear-scan/kernel.ts';
 import { normalisation } from './rms-norm/kernel.ts';
 import { complexScan, realScan } from './selective-scan/kernel.ts';
+import { stateSpaceDual } from './ssd-scan/kernel.ts';
 
 /**
  * Registers the kernels and gradients of every op with tfjs. Each op does so by itself at its first call; this is for code that lists or
  * loads registered kernels, such as a graph model. May be called any number of times.
  */
 export function registerOps(): void {
-  for (const operation of [realScan, complexScan, convolution, affineMap, normalisation, recurrence, crossEntropy]) operation.register();
+  for (const operation of [realScan, complexScan, convolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual]) operation.register();
   registerAdamW();
 }

@@ -57,7 +57,7 @@ export const GATING: readonly Member[] = [
     equation: 'h[t] = exp(dt[t] a) h[t-1] + dt[t] B[t] x[t]^T with one decay a head and a state of N x P, y[t] = h[t]^T C[t] + D x[t]; gated RMS norm after',
     cost: { training: 'O(L E (N + Q)) as matrix products over chunks of Q', step: 'O(E N), and the convolution tail' },
     implementation: { file: `${LAYERS}/mamba2.ts`, mixer: 'mamba2' },
-    golden: [{ family: 'ssd' }, { family: 'block_mamba', cases: ['mamba2_'] }, { family: 'mamba_ssm_models', cases: ['mamba_ssm_mamba2'] }], status: 'planned',
+    golden: [{ family: 'ssd' }, { family: 'block_mamba', cases: ['mamba2_'] }, { family: 'mamba_ssm_models', cases: ['mamba_ssm_mamba2'] }], status: 'implemented',
   },
   {
     key: 'mamba3', name: 'Mamba-3', aliases: ['Mamba 3'], paradigm: 'gating', year: 2026,

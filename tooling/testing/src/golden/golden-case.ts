@@ -41,20 +41,32 @@ export function parseDescription(text: string): GoldenDescription {
   return { ...value, params, inputs: value['inputs'] ?? {}, outputs: value['outputs'] ?? {}, complex: value['complex'] ?? [], also_f64: value['also_f64'] ?? [] } as unknown as GoldenDescription;
 }
 
+/** The folder of a case with a whole model: its config.json, and the bytes of its model.safetensors. */
+export interface GoldenModel { readonly config: Readonly<Record<string, unknown>>; readonly weights: Uint8Array }
+
+async function readModel(folder: string): Promise<GoldenModel | null> {
+  const text = await readFile(`${folder}/config.json`, 'utf8').catch(() => null);
+  if (text === null) return null;
+  return { config: JSON.parse(text) as Record<string, unknown>, weights: new Uint8Array(await readFile(`${folder}/model.safetensors`)) };
+}
+
 /** One case with its tensors. The F64 copy of a name is taken where there is one, because that is what the outputs belong to. */
 export class GoldenCase {
   readonly description: GoldenDescription;
+  /** Of a case with a folder of its own name, else null. */
+  readonly model: GoldenModel | null;
   private readonly tensors: ReadonlyMap<string, GoldenTensor>;
 
-  constructor(description: GoldenDescription, tensors: ReadonlyMap<string, GoldenTensor>) {
+  constructor(description: GoldenDescription, tensors: ReadonlyMap<string, GoldenTensor>, model: GoldenModel | null = null) {
     this.description = description;
     this.tensors = tensors;
+    this.model = model;
   }
 
   static async read(jsonPath: string): Promise<GoldenCase> {
     const description = parseDescription(await readFile(jsonPath, 'utf8'));
     const tensors = readGoldenTensors(await readFile(jsonPath.replace(/\.json$/, '.safetensors')));
-    return new GoldenCase(description, tensors);
+    return new GoldenCase(description, tensors, await readModel(jsonPath.replace(/\.json$/, '')));
   }
 
   has(name: string): boolean {

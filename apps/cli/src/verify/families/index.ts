@@ -2,12 +2,13 @@ import { blockMambaFamily } from './block-mamba.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
 import { hippoFamily } from './hippo.ts';
+import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
 import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
-  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, ssdFamily, blockMambaFamily,
+  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
     hippoFamily].map((family) => [family.name, family]),
 );

@@ -20,6 +20,23 @@ function scanCases(kernel: KernelName): Case[] {
   return cases;
 }
 
+function ssdCases(kernel: KernelName): Case[] {
+  const cases: Case[] = [];
+  const add = (B: number, L: number, H: number, P: number, G: number, N: number, every: number, varying: number, wide: number, more: Partial<Case> = {}): void => {
+    cases.push({ kernel, integers: [B, L, H, P, G, N, varying === 1 ? 0 : 1, every, varying, wide], scalars: [-Infinity, Infinity], ...more });
+  };
+  for (const L of [1, 2, 3, 63, 64, 65, 257]) add(1, L, 2, 16, 1, 16, 0, 0, 0);
+  for (const P of [1, 3, 33, 64]) add(2, 65, 3, P, 1, 16, 7, 0, 1);
+  for (const N of [1, 3, 20, 128]) add(2, 66, 4, 5, 2, N, 0, 1, 0, { control: [0.3, 0.05] });
+  add(2, 70, 4, 6, 4, 5, 3, 0, 1, { control: [0.4, 0.1] });
+  add(2, 130, 9, 4, 1, 5, 64, 1, 0, { control: [0.4, 0.1] });
+  add(2, 67, 4, 3, 2, 4, 1, 0, 0, { control: [0.9, 0.2] });
+  add(1, 200, 20, 8, 1, 16, 64, 0, 0, { scalars: [0.05, 0.2] });
+  add(3, 65, 3, 11, 1, 9, 0, 0, 0, { absent: ['D', 'z', 'dtBias', 'initialState', 'dFinalState'] });
+  add(1, 65, 2, 17, 1, 8, 0, 0, 0, { absent: ['z'], control: [1, 0.1] });
+  return cases;
+}
+
 function recurrentCases(kernel: KernelName): Case[] {
   return [0, 1].flatMap((kind) => {
     const absent = kind === 1 ? ['initialC', 'finalC', 'dFinalC', 'dInitialC'] : [];
@@ -54,6 +71,7 @@ const affineCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [1, 33, 40], [3
  */
 export const CASES: readonly Case[] = [
   ...(['selectiveScanForward', 'selectiveScanBackward', 'selectiveScanComplexForward', 'selectiveScanComplexBackward'] as const).flatMap(scanCases),
+  ...(['ssdScanForward', 'ssdScanBackward'] as const).flatMap(ssdCases),
   ...(['causalConv1dForward', 'causalConv1dBackward'] as const).flatMap(convolutionCases),
   ...(['linearForward', 'linearBackward'] as const).flatMap(affineCases),
   ...(['rmsNormForward', 'rmsNormBackward'] as const).flatMap(normCases),

@@ -34,14 +34,14 @@ function fill(name: string, buffer: Float32Array | Float64Array | Int32Array, so
   for (let i = 0; i < buffer.length; i++) {
     const x = random() * 2 - 1;
     buffer[i] = name === 'A' || name === 'ARe' ? -0.5 - 4 * random() : name === 'AIm' ? 3 * x
-      : name === 'delta' ? (softplus ? 2 * x - 2 : 0.02 + 0.4 * random()) : name === 'v' ? random() : name === 'R' ? 0.4 * x : x;
+      : name === 'delta' || name === 'dt' ? (softplus ? 2 * x - 2 : 0.02 + 0.4 * random()) : name === 'v' ? random() : name === 'R' ? 0.4 * x : x;
   }
 }
 
 /** The call of a case: inputs from a seeded generator, outputs full of NaN. */
 export function makeCall(test: Case, seed = 1): KernelCall {
   const random = generator(seed), signature = SIGNATURES[test.kernel], lengths = bufferLengths(test.kernel, test.integers);
-  const isScan = test.kernel.startsWith('selectiveScan'), softplus = isScan && test.integers[6] === 1, stateEvery = isScan ? test.integers[7] : 1;
+  const isScan = /^(selective|ssd)Scan/.test(test.kernel), softplus = isScan && test.integers[6] === 1, stateEvery = isScan ? test.integers[7] : 1;
   const gone = (name: string): boolean => (test.absent ?? []).includes(name) || (/tates/.test(name) && /^(d?[sS]tates)/.test(name) && stateEvery === 0);
   const inputs = signature.inputs.map((word, i): KernelBuffer | null => {
     const name = nameOf(word), length = lengths.inputs[i] as number;

@@ -1,3 +1,3 @@
-export { gru, GruTwin, lstm, LstmTwin, mamba, MambaTwin, register } from './twins.ts';
-export type { MambaTwinArgs, RecurrentTwinArgs } from './twins.ts';
+export { gru, GruTwin, lstm, LstmTwin, mamba, mamba2, Mamba2Twin, MambaTwin, register } from './twins.ts';
+export type { Mamba2TwinArgs, MambaTwinArgs, RecurrentTwinArgs } from './twins.ts';
 export type { SequenceTwinArgs } from './sequence-twin.ts';

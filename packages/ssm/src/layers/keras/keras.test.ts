@@ -5,11 +5,12 @@ import { useBackend } from '../../backend/index.ts';
 import { tf } from '../../backend/tensorflow.ts';
 import { ConfigError, ShapeError } from '../../errors/index.ts';
 import { Random } from '../../random/index.ts';
-import { gru, lstm, mamba, register } from './index.ts';
+import { gru, lstm, mamba, mamba2, register } from './index.ts';
 import type { SequenceTwinArgs } from './index.ts';
 
 const backends = await backendMatrix(useBackend);
-const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number][] = [['mamba', mamba, 2], ['lstm', lstm, 2], ['gru', gru, 1]];
+const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number][] = [
+  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['lstm', lstm, 2], ['gru', gru, 1]];
 const noise = (shape: number[], seed = 1): Tensor => tf.tensor(Random.fromSeed(seed).normal(shape.reduce((a, b) => a * b, 1)), shape);
 const numbers = (tensor: unknown): number[] => [...(tensor as Tensor).dataSync()];
 

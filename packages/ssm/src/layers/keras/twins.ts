@@ -5,11 +5,16 @@ import { mambaConfig } from '../mamba-config.ts';
 import type { MambaConfig } from '../mamba-config.ts';
 import { mambaParameters } from '../mamba-parameters.ts';
 import { Mamba } from '../mamba.ts';
+import { MAMBA2_KEYS, mamba2Config } from '../mamba2-config.ts';
+import type { Mamba2Config } from '../mamba2-config.ts';
+import { mamba2Parameters } from '../mamba2-parameters.ts';
+import { Mamba2 } from '../mamba2.ts';
 import { recurrentConfig } from '../recurrent-config.ts';
 import { SequenceTwin } from './sequence-twin.ts';
 import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
 export type MambaTwinArgs = SequenceTwinArgs & Partial<Omit<MambaConfig, 'dModel'>>;
+export type Mamba2TwinArgs = SequenceTwinArgs & Partial<Omit<Mamba2Config, 'dModel'>>;
 export type RecurrentTwinArgs = SequenceTwinArgs & { heads?: number };
 
 /** `Mamba` as a `tf.layers.Layer`. */
@@ -20,6 +25,16 @@ export class MambaTwin extends SequenceTwin<Partial<Omit<MambaConfig, 'dModel'>>
     keys: ['dState', 'dConv', 'expand', 'dtRank', 'dtMin', 'dtMax', 'dtInit', 'dtScale', 'dtInitFloor', 'convBias', 'bias'],
     specs: (_width, units, options) => mambaParameters(mambaConfig({ ...options, dModel: units })),
     create: (_width, units, options, parameters) => new Mamba({ ...options, dModel: units }, parameters),
+  };
+}
+
+/** `Mamba2` as a `tf.layers.Layer`. */
+export class Mamba2Twin extends SequenceTwin<Partial<Omit<Mamba2Config, 'dModel'>>> {
+  static readonly className = 'Mamba360Mamba2';
+  readonly family: TwinFamily<Partial<Omit<Mamba2Config, 'dModel'>>> = {
+    kind: 'mamba2', stateNames: ['convolution', 'ssm'], ownProjection: false, keys: MAMBA2_KEYS,
+    specs: (_width, units, options) => mamba2Parameters(mamba2Config({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Mamba2({ ...options, dModel: units }, parameters),
   };
 }
 
@@ -53,6 +68,9 @@ export class GruTwin extends SequenceTwin<{ heads?: number }> {
  */
 export const mamba = (args: MambaTwinArgs): MambaTwin => new MambaTwin(args);
 
+/** Mamba-2 in the same form; state `[convolution, ssm]`. `headdim` must divide expand x units. */
+export const mamba2 = (args: Mamba2TwinArgs): Mamba2Twin => new Mamba2Twin(args);
+
 /** The fused LSTM in the same form; state `[hidden, cell]`. Gates are sigmoid and tanh (`tf.layers.lstm` defaults to a hard sigmoid). */
 export const lstm = (args: RecurrentTwinArgs): LstmTwin => new LstmTwin(args);
 
@@ -61,5 +79,5 @@ export const gru = (args: RecurrentTwinArgs): GruTwin => new GruTwin(args);
 
 /** Lets `tf.loadLayersModel` read models that contain these layers. May be called any number of times. */
 export function register(): void {
-  for (const twin of [MambaTwin, LstmTwin, GruTwin]) tf.serialization.registerClass(twin as never);
+  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin]) tf.serialization.registerClass(twin as never);
 }

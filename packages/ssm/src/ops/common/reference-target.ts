@@ -9,6 +9,7 @@ import { linearBackwardReference, linearForwardReference } from '../linear/refer
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
+import { ssdScanBackwardReference, ssdScanForwardReference } from '../ssd-scan/reference.ts';
 import { selectiveScanBackwardReference, selectiveScanForwardReference } from '../selective-scan/reference.ts';
 
 type Buffers = readonly (KernelBuffer | null)[];
@@ -35,6 +36,13 @@ const complexInputs = (buffers: Buffers, integers: readonly number[]) => ({
   u: required(buffers, 0), delta: required(buffers, 1), ARe: required(buffers, 2), AIm: required(buffers, 3),
   BRe: required(buffers, 4), BIm: buffers[5], CRe: required(buffers, 6), CIm: buffers[7],
   D: buffers[8], z: buffers[9], deltaBias: buffers[10], initialRe: buffers[11], initialIm: buffers[12], control: buffers[13],
+});
+
+const ssdInputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, heads: integers[2]!, headWidth: integers[3]!, groups: integers[4]!, stateSize: integers[5]!,
+  softplus: integers[6] === 1, stateEvery: integers[7]!, varyingDecay: integers[8] === 1, wideSkip: integers[9] === 1, dtLeast: scalars[0]!, dtMost: scalars[1]!,
+  x: required(buffers, 0), dt: required(buffers, 1), A: required(buffers, 2), B: required(buffers, 3), C: required(buffers, 4),
+  D: buffers[5], z: buffers[6], dtBias: buffers[7], initialState: buffers[8], control: buffers[9],
 });
 
 const convolutionInputs = (buffers: Buffers, integers: readonly number[]) => ({
@@ -80,6 +88,14 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
       dy: required(buffers, 14), dFinalRe: buffers[15], dFinalIm: buffers[16], dStatesRe: buffers[17], dStatesIm: buffers[18],
     });
     return [g.du, g.dDelta, g.dARe, g.dAIm, g.dBRe, g.dBIm, g.dCRe, g.dCIm, g.dD, g.dz, g.dDeltaBias, g.dInitialRe, g.dInitialIm];
+  },
+  ssdScanForward: (buffers, integers, scalars) => {
+    const { y, finalState, states } = ssdScanForwardReference(ssdInputs(buffers, integers, scalars));
+    return [y, finalState, states];
+  },
+  ssdScanBackward: (buffers, integers, scalars) => {
+    const g = ssdScanBackwardReference(ssdInputs(buffers, integers, scalars), required(buffers, 10), buffers[11] ?? null, buffers[12] ?? null);
+    return [g.dx, g.dDt, g.dA, g.dB, g.dC, g.dD, g.dz, g.dDtBias, g.dInitialState];
   },
   causalConv1dForward: (buffers, integers) => {
     const { y, finalTail } = causalConv1dForwardReference(convolutionInputs(buffers, integers));
