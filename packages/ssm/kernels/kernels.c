@@ -22,6 +22,11 @@
 #include "nonlinear-scan-forward.c"
 #include "nonlinear-scan-backward.c"
 #include "linear-cross-entropy.c"
+#include "vandermonde.c"
+#include "cauchy.c"
+#include "dplr-kernel.c"
+#include "state-space-scan-forward.c"
+#include "state-space-scan-backward.c"
 #include "adam-w.c"
 #include "ceilings.c"
 #include "ceilings-shaped.c"
@@ -48,6 +53,14 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_nonlinearScanBackward: nonlinear_scan_backward_plan(call, plan); return 0;
     case KERNEL_linearCrossEntropyForward: linear_cross_entropy_forward_plan(call, plan); return 0;
     case KERNEL_linearCrossEntropyBackward: linear_cross_entropy_backward_plan(call, plan); return 0;
+    case KERNEL_vandermondeForward: vandermonde_forward_plan(call, plan); return 0;
+    case KERNEL_vandermondeBackward: vandermonde_backward_plan(call, plan); return 0;
+    case KERNEL_cauchyForward:
+    case KERNEL_cauchyBackward: cauchy_plan(call, plan); return 0;
+    case KERNEL_dplrKernelForward: dplr_kernel_forward_plan(call, plan); return 0;
+    case KERNEL_dplrKernelBackward: dplr_kernel_backward_plan(call, plan); return 0;
+    case KERNEL_stateSpaceScanForward: state_space_scan_forward_plan(call, plan); return 0;
+    case KERNEL_stateSpaceScanBackward: state_space_scan_backward_plan(call, plan); return 0;
     case KERNEL_sumOfSquares: sum_of_squares_plan(call, plan); return 0;
     case KERNEL_adamW: adam_w_plan(call, plan); return 0;
     case KERNEL_ceilingExponential:
@@ -78,6 +91,14 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_nonlinearScanBackward: nonlinear_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_linearCrossEntropyForward: linear_cross_entropy_forward_run(call, begin, end, scratch); return;
     case KERNEL_linearCrossEntropyBackward: linear_cross_entropy_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_vandermondeForward: vandermonde_forward_run(call, begin, end, scratch); return;
+    case KERNEL_vandermondeBackward: vandermonde_backward_run(call, begin, end, scratch); return;
+    case KERNEL_cauchyForward: cauchy_forward_run(call, begin, end); return;
+    case KERNEL_cauchyBackward: cauchy_backward_run(call, begin, end, scratch); return;
+    case KERNEL_dplrKernelForward: dplr_kernel_forward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_dplrKernelBackward: dplr_kernel_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_stateSpaceScanForward: state_space_scan_forward_run(call, begin, end, scratch); return;
+    case KERNEL_stateSpaceScanBackward: state_space_scan_backward_run(call, begin, end, scratch); return;
     case KERNEL_sumOfSquares: sum_of_squares_run(call, phase, begin, end, workspace); return;
     case KERNEL_adamW: adam_w_run(call, begin, end); return;
     case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;

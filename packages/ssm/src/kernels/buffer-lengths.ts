@@ -21,6 +21,13 @@ function ssdLengths([B, L, H, P, G, N, , stateEvery, varyingDecay, wideSkip]: re
   return { own, steps, sequence, state, states: stateEvery === 0 ? 0 : Math.ceil(L! / stateEvery!) * state };
 }
 
+const dplrLengths = (H: number, N: number, C: number, R: number): number[] => [H * N, H * N, (1 + R) * H * N, (1 + R) * H * N, (C + R) * H * N, (C + R) * H * N];
+
+function spaceLengths([B, L, H, N, C, R]: readonly number[]) {
+  const a = H! * N!, c = C! * a, f = R! * a;
+  return { u: B! * L! * H!, y: B! * L! * C! * H!, state: B! * a, control: B! * L!, system: [a, a, a, a, c, c, f, f, f, f] };
+}
+
 /** Elements of every buffer of a call, from its integers, in the order of SIGNATURES. */
 const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Lengths>> = {
   selectiveScanForward: (v) => {
@@ -78,6 +85,26 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   },
   linearCrossEntropyForward: ([R, D, V]) => ({ inputs: [R! * D!, V! * D!, V!, R!], outputs: [R!] }),
   linearCrossEntropyBackward: ([R, D, V]) => ({ inputs: [R! * D!, V! * D!, V!, R!, R!], outputs: [R! * D!, V! * D!, V!] }),
+  vandermondeForward: ([C, H, N, L]) => ({ inputs: [C! * H! * N!, C! * H! * N!, H! * N!, H! * N!], outputs: [C! * H! * L!, C! * H! * L!] }),
+  vandermondeBackward: ([C, H, N, L]) => {
+    const v = C! * H! * N!, x = H! * N!, kernel = C! * H! * L!;
+    return { inputs: [v, v, x, x, kernel, kernel], outputs: [v, v, x, x] };
+  },
+  cauchyForward: ([B, N, M]) => ({ inputs: [B! * N!, B! * N!, M!, M!, B! * N!, B! * N!], outputs: [B! * M!, B! * M!] }),
+  cauchyBackward: ([B, N, M]) => {
+    const v = B! * N!, out = B! * M!;
+    return { inputs: [v, v, M!, M!, v, v, out, out], outputs: [v, v, out, out, v, v] };
+  },
+  dplrKernelForward: ([H, N, C, R, , L]) => ({ inputs: dplrLengths(H!, N!, C!, R!), outputs: [C! * H! * L!] }),
+  dplrKernelBackward: ([H, N, C, R, , L]) => ({ inputs: [...dplrLengths(H!, N!, C!, R!), C! * H! * L!], outputs: dplrLengths(H!, N!, C!, R!) }),
+  stateSpaceScanForward: (v) => {
+    const s = spaceLengths(v);
+    return { inputs: [s.u, ...s.system, s.state, s.state, s.control], outputs: [s.y, s.state, s.state] };
+  },
+  stateSpaceScanBackward: (v) => {
+    const s = spaceLengths(v);
+    return { inputs: [s.u, ...s.system, s.state, s.state, s.control, s.y, s.state, s.state], outputs: [s.u, ...s.system, s.state, s.state] };
+  },
   sumOfSquares: ([n]) => ({ inputs: [n!], outputs: [1] }),
   adamW: ([n]) => ({ inputs: [n!, n!, n!, n!], outputs: [n!, n!, n!] }),
 };

@@ -103,6 +103,59 @@ export const SIGNATURES = {
     outputs: ['dx', 'dWeight', 'dBias?'],
     integers: ['R', 'D', 'V'],
   },
+  /**
+   * K[c, h, l] = sum over n of v[c, h, n] e^(l x[h, n]), complex, calculated in double precision. Its slopes: dv = sum over l of conj(e^(l x)) dK,
+   * dx = sum over c, l of l conj(v e^(l x)) dK, with dK = dKRe + i dKIm. Slopes of complex numbers are dLoss/dRe + i dLoss/dIm everywhere here.
+   */
+  vandermondeForward: {
+    inputs: ['vRe [C,H,N] float64', 'vIm float64', 'xRe [H,N] float64', 'xIm float64'],
+    outputs: ['KRe [C,H,L]', 'KIm? [C,H,L]'],
+    integers: ['C', 'H', 'N', 'L'],
+  },
+  vandermondeBackward: {
+    inputs: ['vRe float64', 'vIm float64', 'xRe float64', 'xIm float64', 'dKRe', 'dKIm?'],
+    outputs: ['dvRe float64', 'dvIm float64', 'dxRe float64', 'dxIm float64'],
+    integers: ['C', 'H', 'N', 'L'],
+  },
+  /** out[b, m] = sum over n of v[b, n] / (z[m] - w[b, n]); with `conjugate` also of the conjugate v over z minus the conjugate w. In double precision. */
+  cauchyForward: {
+    inputs: ['vRe [B,N] float64', 'vIm float64', 'zRe [M] float64', 'zIm float64', 'wRe [B,N] float64', 'wIm float64'],
+    outputs: ['re [B,M]', 'im [B,M]'],
+    integers: ['B', 'N', 'M', 'conjugate'],
+  },
+  cauchyBackward: {
+    inputs: ['vRe float64', 'vIm float64', 'zRe float64', 'zIm float64', 'wRe float64', 'wIm float64', 'dRe', 'dIm'],
+    outputs: ['dvRe [B,N] float64', 'dvIm float64', 'dzRe [B,M] float64', 'dzIm float64', 'dwRe [B,N] float64', 'dwIm float64'],
+    integers: ['B', 'N', 'M', 'conjugate'],
+  },
+  /**
+   * S4's kernel: the first L of `nodes` samples of the response whose generating function is B, C of (diag(a) - P P^*) under the bilinear transform,
+   * a scaled by the step. rows: B, P_1..R; columns: C_1..C, Q_1..R; one of each conjugate pair. In double precision.
+   */
+  dplrKernelForward: {
+    inputs: ['aRe [H,N] float64', 'aIm float64', 'rowsRe [1+R,H,N] float64', 'rowsIm float64', 'columnsRe [C+R,H,N] float64', 'columnsIm float64'],
+    outputs: ['K [C,H,L]'],
+    integers: ['H', 'N', 'C', 'R', 'nodes', 'L'],
+  },
+  dplrKernelBackward: {
+    inputs: ['aRe float64', 'aIm float64', 'rowsRe float64', 'rowsIm float64', 'columnsRe float64', 'columnsIm float64', 'dK'],
+    outputs: ['daRe float64', 'daIm float64', 'dRowsRe float64', 'dRowsIm float64', 'dColumnsRe float64', 'dColumnsIm float64'],
+    integers: ['H', 'N', 'C', 'R', 'nodes', 'L'],
+  },
+  /**
+   * x[t] = a x[t-1] + sum over r of g_r Re(f_r . x[t-1]) + b u[t];  y_c[t] = Re(c_c . x[t]), for each channel h of u. No conjugation in the dots. In
+   * double precision; C = 0 leaves the outputs out, R = 0 is a diagonal system.
+   */
+  stateSpaceScanForward: {
+    inputs: ['u [B,L,H]', 'aRe [H,N] float64', 'aIm float64', 'bRe [H,N] float64', 'bIm float64', 'cRe? [C,H,N] float64', 'cIm? float64', 'fRe? [R,H,N] float64', 'fIm? float64', 'gRe? [R,H,N] float64', 'gIm? float64', 'initialRe? [B,H,N]', 'initialIm?', 'control? [B,L]'],
+    outputs: ['y? [B,L,C,H]', 'finalRe [B,H,N]', 'finalIm'],
+    integers: ['B', 'L', 'H', 'N', 'C', 'R'],
+  },
+  stateSpaceScanBackward: {
+    inputs: ['u', 'aRe float64', 'aIm float64', 'bRe float64', 'bIm float64', 'cRe? float64', 'cIm? float64', 'fRe? float64', 'fIm? float64', 'gRe? float64', 'gIm? float64', 'initialRe?', 'initialIm?', 'control?', 'dy?', 'dFinalRe?', 'dFinalIm?'],
+    outputs: ['du', 'daRe float64', 'daIm float64', 'dbRe float64', 'dbIm float64', 'dcRe? float64', 'dcIm? float64', 'dfRe? float64', 'dfIm? float64', 'dgRe? float64', 'dgIm? float64', 'dInitialRe?', 'dInitialIm?'],
+    integers: ['B', 'L', 'H', 'N', 'C', 'R'],
+  },
   /** out[0] = sum of squares of every element of x, accumulated in double in a fixed order. */
   sumOfSquares: { inputs: ['x [n]'], outputs: ['sum [1] float64'], integers: ['n'] },
   /**

@@ -2,6 +2,8 @@ export { adamWUpdate, clipScale, globalNorm } from './adam-w/index.ts';
 export type { AdamWOptions, AdamWSlot } from './adam-w/index.ts';
 export { causalConv1d, causalConv1dStep } from './causal-conv1d/index.ts';
 export type { CausalConv1dOptions, CausalConv1dResult, CausalConv1dStepOptions } from './causal-conv1d/index.ts';
+export { cauchy } from './cauchy/index.ts';
+export type { CauchyOptions } from './cauchy/index.ts';
 export type { ComplexTensor } from './common/complex-tensor.ts';
 export { controlBytes } from './common/control.ts';
 export type { SequenceOptions } from './common/control.ts';
@@ -20,3 +22,12 @@ export { tokenShift, tokenShiftStep } from './token-shift/index.ts';
 export type { TokenShiftOptions, TokenShiftResult, TokenShiftStepOptions } from './token-shift/index.ts';
 export { segmentSums, ssdScan, ssdScanStep } from './ssd-scan/index.ts';
 export type { SsdScanOptions, SsdScanResult, SsdScanStepOptions } from './ssd-scan/index.ts';
+export { stateSpaceScan, stateSpaceScanStep } from './state-space-scan/index.ts';
+export type { StateSpaceOptions, StateSpaceResult, StateSpaceSystem } from './state-space-scan/index.ts';
+export {
+  dssEigenvalues, dssKernel, dssScan, inversePositive, positive, POSITIVE_TRANSFORMS, s4CorrectedOutput, s4dKernel, s4DiscreteSystem, s4dScan, s4Kernel, s4Scan,
+} from './state-space/index.ts';
+export type {
+  DiagonalDiscretisation, DssKernelOptions, DssParameters, DssVersion, PositiveTransform, S4dOptions, S4dParameters, S4Numbers, S4Options, S4Parameters, SpectrumTransforms,
+} from './state-space/index.ts';
+export { vandermonde } from './vandermonde/index.ts';

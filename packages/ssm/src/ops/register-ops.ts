@@ -6,6 +6,10 @@ import { recurrence } from './nonlinear-scan/kernel.ts';
 import { normalisation } from './rms-norm/kernel.ts';
 import { complexScan, realScan } from './selective-scan/kernel.ts';
 import { stateSpaceDual } from './ssd-scan/kernel.ts';
+import { cauchyProduct } from './cauchy/kernel.ts';
+import { dplrKernel } from './dplr-kernel/kernel.ts';
+import { stateSpace } from './state-space-scan/kernel.ts';
+import { modesKernel } from './vandermonde/kernel.ts';
 
 /**
  * Registers the kernels and gradients of every op with tfjs. Each op does so by itself at its first call; this is for code that lists or
@@ -13,5 +17,6 @@ import { stateSpaceDual } from './ssd-scan/kernel.ts';
  */
 export function registerOps(): void {
   for (const operation of [realScan, complexScan, convolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual]) operation.register();
+  for (const operation of [modesKernel, cauchyProduct, dplrKernel, stateSpace]) operation.register();
   registerAdamW();
 }

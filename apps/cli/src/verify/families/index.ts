@@ -3,6 +3,8 @@ import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
 import { hippoFamily } from './hippo.ts';
 import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
+import { kernelDssFamily } from './kernel-dss.ts';
+import { kernelS4Family } from './kernel-s4.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
 import { ssdFamily } from './ssd.ts';
@@ -10,5 +12,5 @@ import { ssdFamily } from './ssd.ts';
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
   [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
-    hippoFamily].map((family) => [family.name, family]),
+    hippoFamily, kernelS4Family, kernelDssFamily].map((family) => [family.name, family]),
 );

@@ -65,6 +65,27 @@ const normCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [3, 16, 1], [33, 
 
 const affineCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [1, 33, 40], [3, 16, 5], [5, 1, 33], [97, 17, 31], [100, 300, 70], [193, 64, 257], [13, 513, 32]] as const)
   .flatMap(([R, D, M]): Case[] => [{ kernel, integers: [R, D, M] }, { kernel, integers: [R, D, M], absent: ['bias', 'dBias'] }]);
+const vandermondeCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 1], [2, 3, 4, 63], [1, 9, 5, 257], [3, 2, 1, 600]] as const).flatMap(([C, H, N, L]): Case[] => [
+  { kernel, integers: [C, H, N, L], values: { xRe: (r) => -0.05 * r, xIm: (r) => 7 * r } },
+  { kernel, integers: [C, H, N, L], absent: ['KIm', 'dKIm'], values: { xRe: (r) => -2 * r } },
+]);
+
+const cauchyCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [3, 5, 7], [2, 17, 65]] as const).flatMap(([B, N, M]): Case[] =>
+  [0, 1].map((conjugate) => ({ kernel, integers: [B, N, M, conjugate], values: { wRe: (r) => -0.2 - r, zRe: (r) => 0.1 + r } })));
+
+const dplrCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 1, 1, 1], [2, 3, 2, 1, 16, 16], [3, 4, 1, 2, 15, 15], [9, 2, 1, 1, 64, 40], [1, 5, 3, 2, 257, 257]] as const)
+  .map((integers): Case => ({ kernel, integers, values: { aRe: (r) => -0.05 - 0.3 * r, aIm: (r) => -3 * r } }));
+
+/** Slow decays, and a low-rank part small enough to keep the system stable. */
+const spaceCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 1, 1, 0], [2, 65, 9, 3, 2, 0], [1, 257, 17, 4, 1, 1], [2, 63, 8, 2, 1, 2], [3, 130, 5, 4, 1, 0], [1, 5000, 3, 2, 1, 0]] as const)
+  .flatMap((integers): Case[] => {
+    const values = { aRe: (r: number) => 0.6 * r, aIm: (r: number) => 0.6 * r, fRe: (r: number) => 0.2 * r, fIm: (r: number) => 0.2 * r, gRe: (r: number) => 0.2 * r, gIm: (r: number) => -0.2 * r };
+    const absent = integers[5] === 0 ? ['fRe', 'fIm', 'gRe', 'gIm'] : [];
+    return [
+      { kernel, integers, values, absent },
+      { kernel, integers, values, absent: [...absent, 'initialRe', 'initialIm', 'dFinalRe', 'dFinalIm'], control: [0.3, 0.1] },
+    ];
+  });
 
 /**
  * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
@@ -76,6 +97,10 @@ export const CASES: readonly Case[] = [
   ...(['linearForward', 'linearBackward'] as const).flatMap(affineCases),
   ...(['rmsNormForward', 'rmsNormBackward'] as const).flatMap(normCases),
   ...(['nonlinearScanForward', 'nonlinearScanBackward'] as const).flatMap(recurrentCases),
+  ...(['vandermondeForward', 'vandermondeBackward'] as const).flatMap(vandermondeCases),
+  ...(['cauchyForward', 'cauchyBackward'] as const).flatMap(cauchyCases),
+  ...(['dplrKernelForward', 'dplrKernelBackward'] as const).flatMap(dplrCases),
+  ...(['stateSpaceScanForward', 'stateSpaceScanBackward'] as const).flatMap(spaceCases),
   ...[1, 7, 16384, 70001].flatMap((n): Case[] => [
     { kernel: 'sumOfSquares', integers: [n] },
     { kernel: 'adamW', integers: [n], scalars: [1e-3, 0.9, 0.999, 1e-8, 0.01, 0.271, 0.003, 0.7] },

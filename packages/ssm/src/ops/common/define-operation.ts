@@ -33,6 +33,20 @@ interface WrappedAttributes<Attributes> { readonly names: readonly string[]; rea
 const wrap = (value: object): NamedAttrMap => value as NamedAttrMap;
 const asInputs = (tensors: readonly Tensor[]): NamedTensorMap => tensors as unknown as NamedTensorMap;
 
+/**
+ * An op whose kernels are functions of tensors: for what does not map one to one to a kernel call, such as parameters that are prepared in
+ * float64 first. `backward` returns one gradient for each name of `gradientOf`.
+ */
+export interface KernelPairDefinition<Attributes> {
+  readonly name: string;
+  forward(where: Where, inputs: NamedInputs, attributes: Attributes): TensorInfo[];
+  backward?(where: Where, inputs: NamedInputs, slopes: readonly TensorInfo[], attributes: Attributes): TensorInfo[];
+  gradientOf?(inputs: NamedInputs, attributes: Attributes, slopes: readonly TensorInfo[]): readonly string[];
+}
+
+/** The backend a kernel was called on. */
+export interface Where { readonly backendName: string; readonly backend: KernelBackend }
+
 function check(plan: KernelPlan): KernelPlan {
   if (!planMatchesSignature(plan)) throw new KernelError(`${plan.kernel}: the plan differs from its signature. This is a mistake of @mamba360/ssm, please report it.`);
   return plan;
@@ -45,6 +59,19 @@ function check(plan: KernelPlan): KernelPlan {
  * The gradient kernel writes all gradients in one run, at once and not when the first closure is asked; a gradient of it is refused.
  */
 export function defineOperation<Attributes extends object>(definition: OperationDefinition<Attributes>): Operation<Attributes> {
+  const { backward } = definition;
+  return defineKernelPair<Attributes>({
+    name: definition.name,
+    forward: ({ backendName, backend }, inputs, attributes) => runKernelPlan(backendName, backend, check(definition.forward(inputs, attributes))),
+    ...(backward && {
+      backward: ({ backendName, backend }, inputs, slopes, attributes) => runKernelPlan(backendName, backend, check(backward(inputs, slopes, attributes).plan)),
+      gradientOf: (inputs, attributes, slopes) => backward(inputs, slopes, attributes).gradientOf,
+    }),
+  });
+}
+
+/** `defineOperation` for kernels that are functions. */
+export function defineKernelPair<Attributes extends object>(definition: KernelPairDefinition<Attributes>): Operation<Attributes> {
   const kernelName = `Mamba360${definition.name[0]!.toUpperCase()}${definition.name.slice(1)}`;
   const gradientName = `${kernelName}Gradient`;
   let registered = false;
@@ -52,16 +79,16 @@ export function defineOperation<Attributes extends object>(definition: Operation
   const named = (names: readonly string[], tensors: readonly TensorInfo[]): NamedInputs =>
     Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
 
-  function gradientConfig(backward: NonNullable<OperationDefinition<Attributes>['backward']>): GradConfig {
+  function gradientConfig(gradientOf: NonNullable<KernelPairDefinition<Attributes>['gradientOf']>): GradConfig {
     return {
       kernelName,
       saveAllInputs: true,
       gradFunc: (slopes, saved, attrs) => {
         const { names, attributes } = attrs as unknown as WrappedAttributes<Attributes>;
         const dys = Array.isArray(slopes) ? slopes as Tensor[] : [slopes as Tensor];
-        const { gradientOf } = backward(named(names, saved), dys, attributes);
+        const order = gradientOf(named(names, saved), attributes, dys);
         const gradients = tf.engine().runKernel(gradientName, asInputs([...saved, ...dys]), attrs as NamedAttrMap) as Tensor[];
-        return Object.fromEntries(names.map((name, i) => [i, () => gradients[gradientOf.indexOf(name)]!]));
+        return Object.fromEntries(names.map((name, i) => [i, () => gradients[order.indexOf(name)]!]));
       },
     };
   }
@@ -69,26 +96,24 @@ export function defineOperation<Attributes extends object>(definition: Operation
   function register(): void {
     if (registered) return;
     registered = true;
-    const { backward } = definition;
+    const { backward, gradientOf } = definition;
     for (const backendName of KERNEL_BACKENDS) {
-      const add = (name: string, planOf: (tensors: readonly TensorInfo[], wrapped: WrappedAttributes<Attributes>) => KernelPlan): void => {
+      const add = (name: string, run: (where: Where, tensors: readonly TensorInfo[], wrapped: WrappedAttributes<Attributes>) => TensorInfo[]): void => {
         if (tf.getKernel(name, backendName)) return;
         tf.registerKernel({
           kernelName: name, backendName,
-          kernelFunc: ({ inputs, attrs, backend }) => runKernelPlan(
-            backendName, backend as KernelBackend,
-            check(planOf(inputs as unknown as TensorInfo[], attrs as unknown as WrappedAttributes<Attributes>)),
-          ),
+          kernelFunc: ({ inputs, attrs, backend }) =>
+            run({ backendName, backend: backend as KernelBackend }, inputs as unknown as TensorInfo[], attrs as unknown as WrappedAttributes<Attributes>),
         });
       };
-      add(kernelName, (tensors, { names, attributes }) => definition.forward(named(names, tensors), attributes));
+      add(kernelName, (where, tensors, { names, attributes }) => definition.forward(where, named(names, tensors), attributes));
       if (backward) {
-        add(gradientName, (tensors, { names, attributes }) =>
-          backward(named(names, tensors.slice(0, names.length)), tensors.slice(names.length), attributes).plan);
+        add(gradientName, (where, tensors, { names, attributes }) =>
+          backward(where, named(names, tensors.slice(0, names.length)), tensors.slice(names.length), attributes));
       }
     }
-    if (backward && !tf.getGradient(kernelName)) {
-      tf.registerGradient(gradientConfig(backward));
+    if (backward && gradientOf && !tf.getGradient(kernelName)) {
+      tf.registerGradient(gradientConfig(gradientOf));
       tf.registerGradient({
         kernelName: gradientName,
         gradFunc: () => {

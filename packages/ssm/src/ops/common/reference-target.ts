@@ -11,6 +11,10 @@ import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/r
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
 import { ssdScanBackwardReference, ssdScanForwardReference } from '../ssd-scan/reference.ts';
 import { selectiveScanBackwardReference, selectiveScanForwardReference } from '../selective-scan/reference.ts';
+import { cauchyBackwardReference, cauchyForwardReference } from '../cauchy/reference.ts';
+import { dplrKernelBackwardReference, dplrKernelForwardReference } from '../dplr-kernel/reference.ts';
+import { stateSpaceBackwardReference, stateSpaceForwardReference } from '../state-space-scan/reference.ts';
+import { vandermondeBackwardReference, vandermondeForwardReference } from '../vandermonde/reference.ts';
 
 type Buffers = readonly (KernelBuffer | null)[];
 type Results = readonly (ArrayLike<number> | null)[];
@@ -70,6 +74,29 @@ const affineInputs = (buffers: Buffers, integers: readonly number[]) => ({
   rows: integers[0]!, inner: integers[1]!, outer: integers[2]!, x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2],
 });
 
+const vandermondeInputs = (buffers: Buffers, [channels, heads, modes, length]: readonly number[]) => ({
+  channels: channels!, heads: heads!, modes: modes!, length: length!, vRe: required(buffers, 0), vIm: required(buffers, 1), xRe: required(buffers, 2), xIm: required(buffers, 3),
+});
+
+const cauchyInputs = (buffers: Buffers, [batch, modes, nodes, conjugate]: readonly number[]) => ({
+  batch: batch!, modes: modes!, nodes: nodes!, conjugate: conjugate === 1, vRe: required(buffers, 0), vIm: required(buffers, 1),
+  zRe: required(buffers, 2), zIm: required(buffers, 3), wRe: required(buffers, 4), wIm: required(buffers, 5),
+});
+
+const dplrInputs = (buffers: Buffers, [heads, modes, channels, rank, nodes, length]: readonly number[]) => ({
+  heads: heads!, modes: modes!, channels: channels!, rank: rank!, nodes: nodes!, length: length!, aRe: required(buffers, 0), aIm: required(buffers, 1),
+  rowsRe: required(buffers, 2), rowsIm: required(buffers, 3), columnsRe: required(buffers, 4), columnsIm: required(buffers, 5),
+});
+
+const spaceInputs = (buffers: Buffers, [batch, length, heads, modes, channels, rank]: readonly number[]) => {
+  const optional = (index: number): KernelBuffer => buffers[index] ?? new Float64Array(0);
+  return {
+    batch: batch!, length: length!, heads: heads!, modes: modes!, channels: channels!, rank: rank!, u: required(buffers, 0),
+    aRe: required(buffers, 1), aIm: required(buffers, 2), bRe: required(buffers, 3), bIm: required(buffers, 4), cRe: optional(5), cIm: optional(6),
+    fRe: optional(7), fIm: optional(8), gRe: optional(9), gIm: optional(10), initialRe: buffers[11], initialIm: buffers[12], control: buffers[13],
+  };
+};
+
 const RUNS: Readonly<Record<KernelName, Run>> = {
   selectiveScanForward: (buffers, integers) => {
     const { y, finalState, states } = selectiveScanForwardReference(scanInputs(buffers, integers));
@@ -127,6 +154,35 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   linearCrossEntropyBackward: (buffers, integers) => {
     const g = crossEntropyBackwardReference(entropyInputs(buffers, integers), required(buffers, 4));
     return [g.dx, g.dWeight, g.dBias];
+  },
+  vandermondeForward: (buffers, integers) => {
+    const { kRe, kIm } = vandermondeForwardReference(vandermondeInputs(buffers, integers));
+    return [kRe, kIm];
+  },
+  vandermondeBackward: (buffers, integers) => {
+    const g = vandermondeBackwardReference(vandermondeInputs(buffers, integers), required(buffers, 4), buffers[5]);
+    return [g.dvRe, g.dvIm, g.dxRe, g.dxIm];
+  },
+  cauchyForward: (buffers, integers) => {
+    const { re, im } = cauchyForwardReference(cauchyInputs(buffers, integers));
+    return [re, im];
+  },
+  cauchyBackward: (buffers, integers) => {
+    const g = cauchyBackwardReference(cauchyInputs(buffers, integers), required(buffers, 6), required(buffers, 7));
+    return [g.dvRe, g.dvIm, g.dzRe, g.dzIm, g.dwRe, g.dwIm];
+  },
+  dplrKernelForward: (buffers, integers) => [dplrKernelForwardReference(dplrInputs(buffers, integers))],
+  dplrKernelBackward: (buffers, integers) => {
+    const g = dplrKernelBackwardReference(dplrInputs(buffers, integers), required(buffers, 6));
+    return [g.daRe, g.daIm, g.dRowsRe, g.dRowsIm, g.dColumnsRe, g.dColumnsIm];
+  },
+  stateSpaceScanForward: (buffers, integers) => {
+    const { y, finalRe, finalIm } = stateSpaceForwardReference(spaceInputs(buffers, integers));
+    return [y, finalRe, finalIm];
+  },
+  stateSpaceScanBackward: (buffers, integers) => {
+    const g = stateSpaceBackwardReference(spaceInputs(buffers, integers), buffers[14], buffers[15], buffers[16]);
+    return [g.du, g.daRe, g.daIm, g.dbRe, g.dbIm, g.dcRe, g.dcIm, g.dfRe, g.dfIm, g.dgRe, g.dgIm, g.dInitialRe, g.dInitialIm];
   },
   sumOfSquares: (buffers) => [[sumOfSquaresReference(required(buffers, 0))]],
   adamW: (buffers, _integers, scalars) => {

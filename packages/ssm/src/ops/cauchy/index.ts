@@ -1,0 +1,2 @@
+export { cauchy } from './cauchy.ts';
+export type { CauchyOptions } from './cauchy.ts';

@@ -1,0 +1,12 @@
+export { dssKernel, dssScan } from './dss-ops.ts';
+export type { DssKernelOptions, DssParameters } from './dss-ops.ts';
+export { dssEigenvalues } from './dss.ts';
+export type { DssVersion } from './dss.ts';
+export type { DiagonalDiscretisation } from './diagonal.ts';
+export { outputWithCorrection, realStateMatrix } from './output-correction.ts';
+export { inversePositive, positive, POSITIVE_TRANSFORMS } from './positive.ts';
+export type { PositiveTransform } from './positive.ts';
+export { s4dKernel, s4dScan, s4Kernel, s4Scan } from './s4.ts';
+export type { S4dOptions, S4dParameters, S4Options, S4Parameters, SpectrumTransforms } from './s4.ts';
+export { s4CorrectedOutput, s4DiscreteSystem } from './s4-discrete.ts';
+export type { S4Numbers } from './s4-discrete.ts';

@@ -1,0 +1,1 @@
+export { vandermonde } from './vandermonde.ts';
