@@ -13,6 +13,10 @@ export interface TensorForms {
   readonly inputs: (size: Size) => readonly (readonly [name: string, shape: readonly number[]])[];
   readonly fused: (...tensors: Tensor[]) => Tensor;
   readonly composed: (...tensors: Tensor[]) => Tensor;
+  /** Longest sequence for which the composed form has the memory it needs. Default: all. */
+  readonly composedLongest?: number;
+  /** Backends on which tfjs lacks an op of the composed form. */
+  readonly withoutComposed?: readonly string[];
 }
 
 /**
@@ -37,6 +41,8 @@ export interface OperationBenchmark {
   readonly tensors?: TensorForms;
   /** For the step: names of the outputs and inputs that carry the state from one call of length 1 to the next. */
   readonly carry?: readonly (readonly [output: string, input: string])[];
+  /** Power of L in the naive loop's time. Default: 1. */
+  readonly naiveGrowth?: number;
   /** Longest sequence to measure; default: all. */
   readonly longest?: number;
 }

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Tensor, Tensor1D, Tensor3D } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs';
 import { selectiveScan as fusedScan } from '@mamba360/ssm/ops';
 import type { KernelCall } from '@mamba360/ssm/kernels';
 import type { OperationBenchmark, Size } from './operation.ts';
 import { inputOf, namedCall } from './named-call.ts';
+import { scanByDoubling } from './scan-by-doubling.ts';
 import { floats, sigmoid, wave, waves } from './values.ts';
 
 const N = 16;
@@ -30,19 +31,14 @@ function naive(call: KernelCall, { B, L, E }: Size): Float32Array {
   return y;
 }
 
-/** The recurrence as tfjs ops: everything but the loop over time at once. */
+/** The recurrence as tfjs ops on all states at once. */
 function composed(u: Tensor, delta: Tensor, A: Tensor, projectB: Tensor, projectC: Tensor, D: Tensor, z: Tensor, bias: Tensor): Tensor {
-  const [B, L, E] = u.shape as [number, number, number];
   const step = tf.softplus(tf.add(delta, bias));
   const decay = tf.exp(tf.mul(tf.expandDims(step, 3), A));
   const input = tf.mul(tf.expandDims(tf.mul(step, u), 3), tf.expandDims(projectB, 2));
-  let state: Tensor = tf.zeros([B, 1, E, N]);
-  const outputs: Tensor[] = [];
-  for (let t = 0; t < L; t++) {
-    state = tf.add(tf.mul(state, tf.slice(decay, [0, t, 0, 0], [B, 1, E, N])), tf.slice(input, [0, t, 0, 0], [B, 1, E, N]));
-    outputs.push(tf.sum(tf.mul(state, tf.expandDims(tf.slice(projectC, [0, t, 0], [B, 1, N]), 2)), 3));
-  }
-  return tf.mul(tf.add(tf.concat(outputs as Tensor3D[], 1), tf.mul(D as Tensor1D, u)), tf.mul(z, tf.sigmoid(z)));
+  const states = scanByDoubling(decay, input); // [B, L, E, N]
+  const read = tf.sum(tf.mul(states, tf.expandDims(projectC, 2)), 3);
+  return tf.mul(tf.add(read, tf.mul(D, u)), tf.mul(z, tf.sigmoid(z)));
 }
 
 /** Mamba's scan with everything it uses. */
@@ -64,6 +60,7 @@ export const selectiveScan: OperationBenchmark = {
     inputs: ({ B, L, E }) => [['u', [B, L, E]], ['delta', [B, L, E]], ['A', [E, N]], ['B', [B, L, N]], ['C', [B, L, N]], ['D', [E]], ['z', [B, L, E]], ['deltaBias', [E]]],
     fused: (u, delta, A, projectB, projectC, D, z, deltaBias) => fusedScan(u!, delta!, A!, projectB!, projectC!, { D, z, deltaBias, deltaSoftplus: true }).output,
     composed: (u, delta, A, projectB, projectC, D, z, bias) => composed(u!, delta!, A!, projectB!, projectC!, D!, z!, bias!),
+    composedLongest: 16_384,
   },
   carry: [['finalState', 'initialState']],
 };
