@@ -1,5 +1,6 @@
 import type { KernelTarget } from '@mamba360/ssm/kernels';
 import type { OperationBenchmark } from '../operations/index.ts';
+import { ssdCall, ssdWork } from '../operations/ssd-scan.ts';
 import { arithmeticLoops, matmulCall, mixedStreamCall, streamBytes } from '../ratios/ceilings.ts';
 import { measureByBudget } from '../ratios/measure-by-budget.ts';
 import type { Budget } from '../ratios/measure-by-budget.ts';
@@ -7,7 +8,7 @@ import { exponentialCall, scanCalls } from '../scan-calls.ts';
 import { atLeastShare, atMost } from './line.ts';
 import type { AcceptanceLine } from './line.ts';
 
-const SCAN = { B: 1, L: 2048, E: 1536, N: 16 }, MATMUL = 512, STREAM_SIZE = { B: 1, L: 262_144, E: 64 };
+const SCAN = { B: 1, L: 2048, E: 1536, N: 16 }, SSD = { B: 1, L: 4096, H: 24, P: 64, N: 128 }, MATMUL = 512, STREAM_SIZE = { B: 1, L: 262_144, E: 64 };
 
 /** The selective scan as Mamba uses it over a loop that only evaluates its exponentials. */
 export function exponentialLine(target: KernelTarget, budget: Budget): AcceptanceLine {
@@ -23,6 +24,14 @@ export function matmulLine(target: KernelTarget, budget: Budget): { line: Accept
   const times = measureByBudget({ matmul: () => { target.run(call); }, multiplyAdds: loops.multiplyAdds, exponentials: loops.exponentials }, budget);
   const flopsPerSecond = (1000 * 2 * MATMUL ** 3) / times.matmul, peak = loops.ofTimes(times).flopsPerSecond;
   return { line: atLeastShare('speed', `matmul ${MATMUL} x ${MATMUL} x ${MATMUL} of the multiply-add peak`, 0.7, flopsPerSecond / peak, `${(flopsPerSecond / 1e9).toFixed(0)} of ${(peak / 1e9).toFixed(0)} GFLOP/s`), flopsPerSecond };
+}
+
+/** Mamba-2's scan at its usual size over the kernels' own matrix product of 512 x 512 x 512. */
+export function ssdLine(target: KernelTarget, budget: Budget): AcceptanceLine {
+  const call = ssdCall(SSD), product = matmulCall(MATMUL), flops = 2 * ssdWork(SSD).multiplyAdds;
+  const times = measureByBudget({ ssd: () => { target.run(call); }, matmul: () => { target.run(product); } }, budget);
+  const rate = flops / times.ssd / 1e6, peak = (2 * MATMUL ** 3) / times.matmul / 1e6;
+  return atLeastShare('3', `ssdScan at E = 1536, N = 128, P = 64, L = 4096 of the matmul peak, ${target.threads} threads`, 0.4, rate / peak, `${rate.toFixed(0)} of ${peak.toFixed(0)} GFLOP/s, ${times.ssd.toFixed(1)} ms; half-empty triangles counted as half`);
 }
 
 /** Bytes a second of an op over a stream with its mix of reads and writes. */

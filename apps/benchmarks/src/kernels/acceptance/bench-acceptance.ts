@@ -3,7 +3,7 @@ import { loadKernelTarget } from '@mamba360/ssm/kernels';
 import { OPERATIONS } from '../operations/index.ts';
 import type { OperationBenchmark } from '../operations/index.ts';
 import { causalConv1dPlain } from '../operations/causal-conv1d.ts';
-import { bandwidthLine, exponentialLine, matmulLine } from './arithmetic-lines.ts';
+import { bandwidthLine, exponentialLine, matmulLine, ssdLine } from './arithmetic-lines.ts';
 import { flatnessLine } from './flatness.ts';
 import { notMeasured } from './line.ts';
 import type { AcceptanceLine } from './line.ts';
@@ -46,6 +46,7 @@ export async function benchAcceptance({ quick = false, only, threads = Math.min(
   }
   if (wanted('selectiveScan') && !quick) add(exponentialLine(target, budget));
   if (only === undefined) add(matmulLine(target, budget).line);
+  if (wanted('ssdScan') && !quick) add(ssdLine(target, budget));
   for (const name of ['linearScan', 'causalConv1d']) {
     const operation = find(name), size = quick ? { B: 1, L: 256, E: 64 } : undefined;
     if (operation) add(bandwidthLine(operation, target, budget, size));
