@@ -2,38 +2,60 @@
  * Learning runs with a printed table and a JSON report.
  *
  *   npx tsx --conditions=@mamba360/source apps/benchmarks/src/learning/run.ts etth1|selective-copying|drop-in [--out file.json]
+ *   npx tsx --conditions=@mamba360/source apps/benchmarks/src/learning/run.ts --suite synthetic|lra [--task names] [--mixers names] [--seeds 1,2,3] [--minutes 20] [--jobs 16]
  */
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { useBackend } from '@mamba360/ssm/backend';
-import { dropIn } from './drop-in.ts';
-import { etth1 } from './etth1.ts';
-import { selectiveCopying } from './selective-copying.ts';
+import { programs } from './programs.ts';
+import { runSuite } from './suite/run-suite.ts';
+import type { CellRow } from './suite/train-cell.ts';
+import { suiteTasks } from './suites.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, backend: { type: 'string', default: 'auto' }, seeds: { type: 'string', default: '1,2,3' }, horizon: { type: 'string', default: '96' }, epochs: { type: 'string', default: '5' }, start: { type: 'string', default: 'zero' }, average: { type: 'string', default: '0.995' }, steps: { type: 'string' }, mixer: { type: 'string' }, models: { type: 'string' }, layers: { type: 'string' },
-    threads: { type: 'string' }, 'learning-rate': { type: 'string' }, batch: { type: 'string', default: '64' } },
+  options: {
+    out: { type: 'string' }, backend: { type: 'string', default: 'auto' }, threads: { type: 'string' }, seeds: { type: 'string', default: '1,2,3' }, steps: { type: 'string' },
+    suite: { type: 'string' }, task: { type: 'string' }, mixers: { type: 'string' }, minutes: { type: 'string', default: '20' }, jobs: { type: 'string' }, data: { type: 'string' },
+    short: { type: 'boolean' }, cell: { type: 'boolean' },
+    horizon: { type: 'string', default: '96' }, epochs: { type: 'string', default: '5' }, start: { type: 'string', default: 'zero' }, average: { type: 'string', default: '0.995' },
+    mixer: { type: 'string' }, models: { type: 'string' }, layers: { type: 'string' }, 'learning-rate': { type: 'string' }, batch: { type: 'string', default: '64' },
+  },
 });
-const [task] = positionals;
-const report = await useBackend({ name: values.backend as 'auto', threads: values.threads ? Number(values.threads) : undefined });
+const list = (text: string | undefined): string[] | undefined => text?.split(',').map((word) => word.trim());
+const number = (name: 'steps' | 'minutes' | 'jobs' | 'threads'): number | undefined => {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  if (!(Number(text) > 0)) throw new Error(`--${name} is ${JSON.stringify(text)}, expected a number above 0.`);
+  return Number(text);
+};
+const print = (line: string): void => { console.log(line); };
+const data = values.data ?? `${process.env.MAMBA360_SHARED ?? '../shared'}/data`;
 const seeds = values.seeds.split(',').map(Number);
-const data = `${process.env.MAMBA360_SHARED ?? '../shared'}/data`;
-const rows: unknown[] = [];
-if (task === 'etth1') {
-  rows.push(...await etth1({ data, seeds, horizon: Number(values.horizon), epochs: Number(values.epochs), start: values.start as 'zero', averageDecay: Number(values.average), ...(values['learning-rate'] && { learningRate: Number(values['learning-rate']) }), ...(values.models && { models: values.models.split(',') as 'mamba'[] }), onProgress: (line) => { console.log(line); } }));
-} else if (task === 'selective-copying') {
-  for (const mixer of values.mixer?.split(',') ?? ['mamba', 'lstm', 'identity']) {
-    for (const seed of mixer === 'mamba' ? seeds : seeds.slice(0, 1)) {
-      const result = await selectiveCopying({ mixer, seed, ...(values.steps && { steps: Number(values.steps) }), ...(values['learning-rate'] && { learningRate: Number(values['learning-rate']) }), batchSize: Number(values.batch), onProgress: (step, loss, accuracy) => { console.log(`${mixer} seed ${seed} step ${step} loss ${loss.toFixed(4)} accuracy ${accuracy.toFixed(4)}`); } });
-      console.log(JSON.stringify(result));
-      rows.push(result);
-    }
-  }
-} else if (task === 'drop-in') {
-  rows.push(...await dropIn({ seed: seeds[0] ?? 1, ...(values.steps && { steps: Number(values.steps) }), ...(values.layers && { families: values.layers.split(',') }), onProgress: (line) => { console.log(line); } }));
-} else throw new Error(`Unknown task "${task}", expected etth1, selective-copying or drop-in.`);
-if (values.out) {
-  await writeFile(values.out, `${JSON.stringify({ task, command: `apps/benchmarks/src/learning/run.ts ${process.argv.slice(2).filter((word, i, all) => word !== '--out' && all[i - 1] !== '--out').join(' ')}`, node: process.version, cpu: cpus()[0]?.model, backend: report.backend, kernels: report.kernels, date: new Date().toISOString().slice(0, 10), rows }, null, 2)}\n`);
+if (seeds.some((seed) => !Number.isSafeInteger(seed) || seed < 0)) throw new Error(`--seeds is ${JSON.stringify(values.seeds)}, expected whole numbers separated by commas.`);
+const report = await useBackend({ name: values.backend as 'auto', threads: number('threads') });
+
+const withoutPaths = process.argv.slice(2).filter((word, i, all) => !['--out', '--data', '--cell'].includes(word) && !['--out', '--data'].includes(all[i - 1] ?? ''));
+const head = {
+  command: `apps/benchmarks/src/learning/run.ts ${withoutPaths.join(' ')}`, node: process.version, cpu: cpus()[0]?.model, backend: report.backend, kernels: report.kernels,
+  date: new Date().toISOString().slice(0, 10),
+};
+const write = async (document: object): Promise<void> => {
+  if (values.out) await writeFile(values.out, `${JSON.stringify({ ...head, ...document }, null, 2)}\n`);
+};
+
+if (values.suite !== undefined) {
+  const tasks = await suiteTasks(values.suite, { data, short: values.short ?? false, names: list(values.task) });
+  const words = ['--backend', values.backend, '--data', data, ...(values.threads ? ['--threads', values.threads] : []), ...(values.short ? ['--short'] : [])];
+  const { text, ...result } = await runSuite({
+    suite: values.suite, tasks: values.cell ? tasks.map(({ trivial: _once, ...task }) => task) : tasks, mixers: list(values.mixers), seeds, minutes: number('minutes')!, steps: number('steps'), jobs: number('jobs'), words,
+    onProgress: print, announce: !values.cell, onRows: (rows: readonly CellRow[]) => write({ suite: values.suite, unfinished: true, rows }),
+  });
+  if (!values.cell) print(`\n${text}`);
+  await write({ suite: values.suite, seeds, minutes: number('minutes'), ...result });
+} else {
+  const [task] = positionals;
+  const rows = await programs(task, { data, seeds, steps: number('steps'), values, print });
+  await write({ task, rows });
 }

@@ -45,9 +45,10 @@ interface CopyBatch { readonly tokens: Tensor2D; readonly target: Tensor2D }
 /**
  * Sequences of the selective copying task: `kept` symbols at random places among noise, then as many markers, at which the symbols must be said in order.
  *
+ * @returns `tokens` [batch, length + kept] and `target` [batch, kept], row after row.
  * @see Gu and Dao 2023, arXiv 2312.00752, section 4.1.1; Jing et al. 2019, arXiv 1706.02761 (random spacing).
  */
-export function selectiveCopyingBatch(random: Random, batchSize: number, length: number, kept: number): CopyBatch {
+export function selectiveCopyingSequences(random: Random, batchSize: number, length: number, kept: number): { tokens: Int32Array; target: Int32Array } {
   const tokens = new Int32Array(batchSize * (length + kept)).fill(NOISE);
   const target = new Int32Array(batchSize * kept);
   for (let row = 0; row < batchSize; row++) {
@@ -60,6 +61,12 @@ export function selectiveCopyingBatch(random: Random, batchSize: number, length:
     });
     tokens.fill(MARKER, start + length, start + length + kept);
   }
+  return { tokens, target };
+}
+
+/** The same as tensors. */
+export function selectiveCopyingBatch(random: Random, batchSize: number, length: number, kept: number): CopyBatch {
+  const { tokens, target } = selectiveCopyingSequences(random, batchSize, length, kept);
   return { tokens: tf.tensor2d(tokens, [batchSize, length + kept], 'int32'), target: tf.tensor2d(target, [batchSize, kept], 'int32') };
 }
 

@@ -1,0 +1,85 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import { namedParameters } from '@mamba360/ssm/layers';
+import { Backbone, mixer } from '@mamba360/ssm/models';
+import type { LearningTask, Recipe, TaskBatch } from './task.ts';
+
+/** Options that a mixer needs from a task; everything else is its own default. */
+function mixerOptions(name: string, task: LearningTask): Record<string, unknown> {
+  const { capabilities, tiny } = mixer(name);
+  // A mixer whose state grows says so with the option that bounds it.
+  return capabilities.state === 'growing' && 'maximumLength' in tiny ? { maximumLength: task.maximumLength } : {};
+}
+
+/** Mixers that get a feed-forward layer behind them, as their papers have it. */
+const WITH_FEED_FORWARD: ReadonlySet<string> = new Set(['attention']);
+
+/** A backbone for the task, with the published first values. */
+export function taskModel(task: LearningTask, name: string, recipe: Recipe, seed: number): Backbone {
+  const { reads, classes } = task;
+  return Backbone.create({
+    dModel: recipe.dModel, nLayer: recipe.nLayer, mixer: name, ssmCfg: mixerOptions(name, task), outputSize: classes, tieEmbeddings: false,
+    ...(WITH_FEED_FORWARD.has(name) && { dIntermediate: 2 * recipe.dModel }),
+    ...(reads.kind === 'tokens' ? { vocabSize: reads.vocabSize, padVocabSizeMultiple: 1 } : { inputSize: reads.channels }),
+  }, { seed });
+}
+
+export const countParameters = (model: Backbone): number => namedParameters(model.parameters).reduce((sum, [, variable]) => sum + variable.size, 0);
+
+/**
+ * The width, a multiple of 8, at which a mixer has as many parameters as `wanted`, as near as it goes.
+ *
+ * @param count - Parameters at a width; grows with it.
+ */
+export function widthForParameters(wanted: number, count: (dModel: number) => number, largest = 512): number {
+  let [low, high] = [1, largest / 8];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (count(8 * middle) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  const [below, above] = [Math.max(8, 8 * (low - 1)), 8 * low];
+  return wanted - count(below) < count(above) - wanted ? below : above;
+}
+
+/** Tensors of a batch, in the form that `fit` disposes. */
+export interface TensorBatch { readonly x: Tensor; readonly targets: Tensor1D; readonly lengths: Int32Array | undefined }
+
+export function tensorBatch({ reads }: LearningTask, { batch, length, inputs, targets, lengths }: TaskBatch): TensorBatch {
+  const x = reads.kind === 'tokens' ? tf.tensor2d(inputs, [batch, length], 'int32') : tf.tensor3d(inputs, [batch, length, reads.channels], 'float32');
+  return { x, targets: tf.tensor1d(targets, 'int32'), lengths };
+}
+
+/** Logits [answers, classes], one row for each target, -1 or not. Call inside `tf.tidy`. */
+export function taskLogits(task: LearningTask, model: Backbone, { x, lengths }: TensorBatch): Tensor {
+  const { output } = model.apply(x, lengths ? { lengths: [...lengths] } : {});
+  const [batch, length] = output.shape as [number, number, number];
+  if (task.answer === 'positions') return tf.reshape(output, [-1, task.classes]);
+  if (!lengths) return tf.mean(output, 1);
+  const counted = tf.tensor(Float32Array.from({ length: batch * length }, (_, index) => (index % length < lengths[Math.floor(index / length)]! ? 1 / lengths[Math.floor(index / length)]! : 0)), [batch, length, 1]);
+  return tf.sum(tf.mul(output, counted), 1);
+}
+
+/** Mean cross-entropy over what is asked, in nats. */
+export function taskLoss(task: LearningTask, model: Backbone, batch: TensorBatch): Tensor {
+  return tf.tidy(() => {
+    // A target of -1 has a row of zeros.
+    const wanted = tf.cast(tf.oneHot(batch.targets, task.classes), 'float32');
+    const said = tf.logSoftmax(taskLogits(task, model, batch));
+    return tf.neg(tf.div(tf.sum(tf.mul(wanted, said)), tf.maximum(tf.sum(wanted), 1)));
+  });
+}
+
+/** Answers that are right, and answers that were asked. */
+export function taskAccuracy(task: LearningTask, model: Backbone, raw: TaskBatch): { right: number; asked: number } {
+  const batch = tensorBatch(task, raw);
+  const said = tf.tidy(() => tf.argMax(taskLogits(task, model, batch), -1).dataSync());
+  tf.dispose([batch.x, batch.targets]);
+  let [right, asked] = [0, 0];
+  raw.targets.forEach((target, index) => {
+    if (target < 0) return;
+    asked += 1;
+    if (said[index] === target) right += 1;
+  });
+  return { right, asked };
+}
