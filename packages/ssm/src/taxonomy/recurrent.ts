@@ -114,18 +114,18 @@ export const RECURRENT: readonly Member[] = [
     implementation: { file: `${LAYERS}/slstm.ts`, mixer: 'slstm' }, golden: [{ family: 'block_xlstm', cases: ['slstm_'] }], status: 'planned',
   },
   {
-    key: 'deltanet', name: 'DeltaNet', aliases: ['delta rule'], paradigm: 'recurrent', year: 2024,
+    key: 'delta-net', name: 'DeltaNet', aliases: ['delta rule'], paradigm: 'recurrent', year: 2024,
     paper: { title: 'Parallelizing Linear Transformers with the Delta Rule over Sequence Length', id: 'arXiv 2406.06484' },
     equation: 'S[t] = (I - beta[t] k[t]^T k[t]) S[t-1] + beta[t] k[t]^T v[t], y[t] = q[t] S[t]; k of unit length',
     cost: { training: MATRIX, step: 'O(D K)' },
-    implementation: { file: `${LAYERS}/deltanet.ts`, mixer: 'deltanet' }, golden: [{ family: 'linear_recurrence', cases: ['delta_rule'] }], status: 'planned',
+    implementation: { file: `${LAYERS}/delta-net.ts`, mixer: 'delta-net' }, golden: [{ family: 'linear_recurrence', cases: ['delta_rule'] }], status: 'planned',
   },
   {
-    key: 'gated-deltanet', name: 'Gated DeltaNet', aliases: ['gated delta rule'], paradigm: 'recurrent', year: 2024,
+    key: 'gated-delta-net', name: 'Gated DeltaNet', aliases: ['gated delta rule'], paradigm: 'recurrent', year: 2024,
     paper: { title: 'Gated Delta Networks: Improving Mamba2 with Delta Rule', id: 'arXiv 2412.06464' },
     equation: 'S[t] = alpha[t] (I - beta[t] k[t]^T k[t]) S[t-1] + beta[t] k[t]^T v[t], y[t] = q[t] S[t]',
     cost: { training: MATRIX, step: 'O(D K), and the convolution tails' },
-    implementation: { file: `${LAYERS}/gated-deltanet.ts`, mixer: 'gated-deltanet' }, golden: [{ family: 'linear_recurrence', cases: ['gated_delta_rule', 'kda_'] }], status: 'planned',
+    implementation: { file: `${LAYERS}/gated-delta-net.ts`, mixer: 'gated-delta-net' }, golden: [{ family: 'linear_recurrence', cases: ['gated_delta_rule', 'kda_'] }], status: 'planned',
   },
   {
     key: 'mingru', name: 'minGRU', aliases: [], paradigm: 'recurrent', year: 2024,

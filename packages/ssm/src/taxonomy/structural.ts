@@ -97,11 +97,11 @@ export const STRUCTURAL: readonly Member[] = [
     note: 'Z is fixed at construction; the published code fixes it at the first batch it sees.',
   },
   {
-    key: 'longconv', name: 'LongConv', aliases: ['Long Conv', 'long convolution'], paradigm: 'structural', year: 2023,
+    key: 'long-conv', name: 'LongConv', aliases: ['Long Conv', 'long convolution'], paradigm: 'structural', year: 2023,
     paper: { title: 'Simple Hardware-Efficient Long Convolutions for Sequence Modeling', id: 'arXiv 2302.06646' },
     equation: 'y = K * x + D x, K learned directly and squashed: K <- sign(K) max(|K| - lambda, 0)',
     cost: { training: CONVOLUTION, step: 'O(L) for each channel' },
-    implementation: { file: `${LAYERS}/longconv.ts`, mixer: 'longconv' }, golden: [{ family: 'kernel_longconv' }], status: 'planned',
+    implementation: { file: `${LAYERS}/long-conv.ts`, mixer: 'long-conv' }, golden: [{ family: 'kernel_longconv' }], status: 'planned',
     note: 'Causal with L taps; the published stand-alone file wraps round.',
   },
   {

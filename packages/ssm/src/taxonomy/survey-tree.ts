@@ -36,7 +36,7 @@ export const SURVEY_TREE: readonly SurveyBranch[] = [
       node('LD-Stack', 2020, 'ldstack'),
       node('H3', 2022, 'h3', 'HiPPO'),
       node('Hyena', 2023, 'hyena'),
-      ...under('Global Conv', [node('SG-Conv', 2022, 'sgconv'), node('Long Conv', 2023, 'longconv'), node('FlashFFTConv', 2023, 'flashfftconv')]),
+      ...under('Global Conv', [node('SG-Conv', 2022, 'sgconv'), node('Long Conv', 2023, 'long-conv'), node('FlashFFTConv', 2023, 'flashfftconv')]),
     ],
   },
   {

@@ -15,9 +15,9 @@ describe('the members', () => {
     const keys = MEMBERS.map(({ key }) => key);
     expect(new Set(keys).size).toBe(keys.length);
     expect(keys).toEqual([
-      'hippo', 'lssl', 's4', 'dss', 's4d', 's4nd', 's5', 'liquid-s4', 'ldstack', 'h3', 'hyena', 'sgconv', 'longconv', 'ckconv', 'flashfftconv',
+      'hippo', 'lssl', 's4', 'dss', 's4d', 's4nd', 's5', 'liquid-s4', 'ldstack', 'h3', 'hyena', 'sgconv', 'long-conv', 'ckconv', 'flashfftconv',
       'gss', 'bigs', 'mega', 'mega-chunk', 'tnn', 'mamba', 'mamba2', 'mamba3',
-      'rnn', 'lstm', 'gru', 'lru', 'rwkv4', 'rwkv5', 'rwkv6', 'rwkv7', 'hgrn', 'hgrn2', 'retnet', 'gla', 'rg-lru', 'mlstm', 'slstm', 'deltanet', 'gated-deltanet', 'mingru', 'minlstm', 'ltc',
+      'rnn', 'lstm', 'gru', 'lru', 'rwkv4', 'rwkv5', 'rwkv6', 'rwkv7', 'hgrn', 'hgrn2', 'retnet', 'gla', 'rg-lru', 'mlstm', 'slstm', 'delta-net', 'gated-delta-net', 'mingru', 'minlstm', 'ltc',
       'moe-mamba', 'blackmamba', 'mambaformer', 'mambabyte', 'densemamba', 'jamba', 'bidirectional', 'multi-directional', 'transformer-decoder', 'transformer-encoder',
     ]);
   });
