@@ -27,6 +27,9 @@
 #include "dplr-kernel.c"
 #include "state-space-scan-forward.c"
 #include "state-space-scan-backward.c"
+#include "gated-linear-attention-forward.c"
+#include "gated-linear-attention-backward.c"
+#include "wkv4.c"
 #include "adam-w.c"
 #include "ceilings.c"
 #include "ceilings-shaped.c"
@@ -61,6 +64,10 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_dplrKernelBackward: dplr_kernel_backward_plan(call, plan); return 0;
     case KERNEL_stateSpaceScanForward: state_space_scan_forward_plan(call, plan); return 0;
     case KERNEL_stateSpaceScanBackward: state_space_scan_backward_plan(call, plan); return 0;
+    case KERNEL_gatedLinearAttentionForward: gated_linear_attention_forward_plan(call, plan); return 0;
+    case KERNEL_gatedLinearAttentionBackward: gated_linear_attention_backward_plan(call, plan); return 0;
+    case KERNEL_wkv4Forward: wkv4_forward_plan(call, plan); return 0;
+    case KERNEL_wkv4Backward: wkv4_backward_plan(call, plan); return 0;
     case KERNEL_sumOfSquares: sum_of_squares_plan(call, plan); return 0;
     case KERNEL_adamW: adam_w_plan(call, plan); return 0;
     case KERNEL_ceilingExponential:
@@ -99,6 +106,10 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_dplrKernelBackward: dplr_kernel_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_stateSpaceScanForward: state_space_scan_forward_run(call, begin, end, scratch); return;
     case KERNEL_stateSpaceScanBackward: state_space_scan_backward_run(call, begin, end, scratch); return;
+    case KERNEL_gatedLinearAttentionForward: gated_linear_attention_forward_run(call, begin, end, scratch); return;
+    case KERNEL_gatedLinearAttentionBackward: gated_linear_attention_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_wkv4Forward: wkv4_forward_run(call, begin, end, scratch); return;
+    case KERNEL_wkv4Backward: wkv4_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_sumOfSquares: sum_of_squares_run(call, phase, begin, end, workspace); return;
     case KERNEL_adamW: adam_w_run(call, begin, end); return;
     case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;

@@ -28,6 +28,12 @@ function spaceLengths([B, L, H, N, C, R]: readonly number[]) {
   return { u: B! * L! * H!, y: B! * L! * C! * H!, state: B! * a, control: B! * L!, system: [a, a, a, a, c, c, f, f, f, f] };
 }
 
+function attentionLengths([B, L, H, K, V, decayKind]: readonly number[]) {
+  const steps = B! * L! * H!, keys = steps * K!, values = steps * V!, normaliser = B! * H! * K!, state = normaliser * V!, maximum = B! * H!;
+  const decay = [0, H!, H! * K!, steps, keys][decayKind!]!;
+  return { values, given: [keys, keys, values, decay, H! * K!, steps, keys, keys, steps, state, normaliser, maximum], control: B! * L!, final: [state, normaliser, maximum] };
+}
+
 /** Elements of every buffer of a call, from its integers, in the order of SIGNATURES. */
 const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Lengths>> = {
   selectiveScanForward: (v) => {
@@ -104,6 +110,22 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   stateSpaceScanBackward: (v) => {
     const s = spaceLengths(v);
     return { inputs: [s.u, ...s.system, s.state, s.state, s.control, s.y, s.state, s.state], outputs: [s.u, ...s.system, s.state, s.state] };
+  },
+  gatedLinearAttentionForward: (v) => {
+    const s = attentionLengths(v);
+    return { inputs: [...s.given, s.control], outputs: [s.values, ...s.final] };
+  },
+  gatedLinearAttentionBackward: (v) => {
+    const s = attentionLengths(v);
+    return { inputs: [...s.given, s.control, s.values, ...s.final], outputs: s.given };
+  },
+  wkv4Forward: ([B, L, E]) => {
+    const sequence = B! * L! * E!, state = B! * E!;
+    return { inputs: [sequence, sequence, E!, E!, state, state, state, B! * L!], outputs: [sequence, state, state, state] };
+  },
+  wkv4Backward: ([B, L, E]) => {
+    const sequence = B! * L! * E!, state = B! * E!, given = [sequence, sequence, E!, E!, state, state, state];
+    return { inputs: [...given, B! * L!, sequence, state, state, state], outputs: given };
   },
   sumOfSquares: ([n]) => ({ inputs: [n!], outputs: [1] }),
   adamW: ([n]) => ({ inputs: [n!, n!, n!, n!], outputs: [n!, n!, n!] }),

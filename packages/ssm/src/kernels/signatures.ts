@@ -156,6 +156,38 @@ export const SIGNATURES = {
     outputs: ['du', 'daRe float64', 'daIm float64', 'dbRe float64', 'dbIm float64', 'dcRe? float64', 'dcIm? float64', 'dfRe? float64', 'dfIm? float64', 'dgRe? float64', 'dgIm? float64', 'dInitialRe?', 'dInitialIm?'],
     integers: ['B', 'L', 'H', 'N', 'C', 'R'],
   },
+  /**
+   * Matrix state S [K, V] of each head. S' = exp(decay) S + a-b rank-one term + k^T v (delta rule: k^T beta (v - k exp(decay) S)); y = scale q S', with
+   * `bonus` scale (q S + sum(q bonus k) v). decayKind: 0 none, 1 [H], 2 [H,K], 3 [B,L,H], 4 [B,L,H,K], logarithms. normaliserKind: 0 none, 1 y / (scale q n + epsilon),
+   * 2 y / (max(|scale q n|, exp(-m)) + epsilon), n the state of v = 1. inputGate: k times exp(inputGate - m), exp(decay) times exp(m_before - m),
+   * m = max(decay + m_before, inputGate). At most one of bonus, beta, (a, b).
+   */
+  gatedLinearAttentionForward: {
+    inputs: ['q [B,L,H,K]', 'k [B,L,H,K]', 'v [B,L,H,V]', 'decay?', 'bonus? [H,K]', 'beta? [B,L,H]', 'a? [B,L,H,K]', 'b? [B,L,H,K]', 'inputGate? [B,L,H]', 'initialState? [B,H,K,V]', 'initialNormaliser? [B,H,K]', 'initialMaximum? [B,H]', 'control? [B,L]'],
+    outputs: ['y [B,L,H,V]', 'finalState [B,H,K,V]', 'finalNormaliser? [B,H,K]', 'finalMaximum? [B,H]'],
+    integers: ['B', 'L', 'H', 'K', 'V', 'decayKind', 'normaliserKind'],
+    scalars: ['scale', 'epsilon'],
+  },
+  gatedLinearAttentionBackward: {
+    inputs: ['q', 'k', 'v', 'decay?', 'bonus?', 'beta?', 'a?', 'b?', 'inputGate?', 'initialState?', 'initialNormaliser?', 'initialMaximum?', 'control?', 'dy [B,L,H,V]', 'dFinalState?', 'dFinalNormaliser?', 'dFinalMaximum?'],
+    outputs: ['dq', 'dk', 'dv', 'dDecay?', 'dBonus?', 'dBeta?', 'da?', 'db?', 'dInputGate?', 'dInitialState?', 'dInitialNormaliser?', 'dInitialMaximum?'],
+    integers: ['B', 'L', 'H', 'K', 'V', 'decayKind', 'normaliserKind'],
+    scalars: ['scale', 'epsilon'],
+  },
+  /**
+   * RWKV-4, per channel: y = (num e^max + e^(bonus + k) v) / (den e^max + e^(bonus + k)); then num, den = e^decay num + e^k v, e^decay den + e^k, kept
+   * times e^-max with max the running maximum of the exponents. A denominator <= 0 = nothing was seen.
+   */
+  wkv4Forward: {
+    inputs: ['k [B,L,E]', 'v [B,L,E]', 'decay [E]', 'bonus [E]', 'initialNumerator? [B,E]', 'initialDenominator? [B,E]', 'initialMaximum? [B,E]', 'control? [B,L]'],
+    outputs: ['y [B,L,E]', 'finalNumerator [B,E]', 'finalDenominator [B,E]', 'finalMaximum [B,E]'],
+    integers: ['B', 'L', 'E'],
+  },
+  wkv4Backward: {
+    inputs: ['k', 'v', 'decay', 'bonus', 'initialNumerator?', 'initialDenominator?', 'initialMaximum?', 'control?', 'dy [B,L,E]', 'dFinalNumerator?', 'dFinalDenominator?', 'dFinalMaximum?'],
+    outputs: ['dk', 'dv', 'dDecay', 'dBonus', 'dInitialNumerator?', 'dInitialDenominator?', 'dInitialMaximum?'],
+    integers: ['B', 'L', 'E'],
+  },
   /** out[0] = sum of squares of every element of x, accumulated in double in a fixed order. */
   sumOfSquares: { inputs: ['x [n]'], outputs: ['sum [1] float64'], integers: ['n'] },
   /**

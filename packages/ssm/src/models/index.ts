@@ -6,3 +6,5 @@ export { mixer, mixers, registerMixer } from './mixers.ts';
 export type { MixerEntry } from './mixers.ts';
 export { checkNewProcess, checkStateLaw, formatStateLaw, LAW_EXEMPTIONS, lawExempt, lawMembers } from './state-law/index.ts';
 export type { LawMember, LawRow } from './state-law/index.ts';
+export { Rwkv, RWKV_PRESETS, rwkvConfig } from './rwkv/index.ts';
+export type { GivenRwkvConfig, RwkvConfig, RwkvState } from './rwkv/index.ts';

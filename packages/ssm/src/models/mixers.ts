@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors/index.ts';
 import { Gru, Identity, Lstm, Mamba, Mamba2 } from '../layers/index.ts';
 import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
+import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7, RwkvChannelMix } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
 
 /** A sequence layer that a backbone can use by name. */
@@ -51,6 +52,22 @@ registerMixer({
   name: 'gru', capabilities: CONSTANT, tiny: { heads: 2 },
   create: (config, random) => Gru.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }),
 });
+/** Layers on one pattern: `create(config, { random })`. */
+const LAYERS: readonly (readonly [string, { create(config: { dModel: number }, options: { random: Random }): SequenceLayer }, MixerEntry['tiny']])[] = [
+  ['retnet', RetNet, { numHeads: 3 }],
+  ['gla', Gla, { numHeads: 2, expandK: 1, gateLowRankDim: 3 }],
+  ['hgrn2', Hgrn2, { expandRatio: 4, numHeads: 2, lowerBound: 0.2 }],
+  ['delta-net', DeltaNet, { numHeads: 2, convSize: 3 }],
+  ['gated-delta-net', GatedDeltaNet, { numHeads: 2, headDim: 4, convSize: 3 }],
+  ['mlstm', Mlstm, { numHeads: 2, conv1dKernelSize: 3, qkvProjBlocksize: 2, roundProjUpToMultipleOf: 4 }],
+  // The published models start with outputs of zero, which would hide everything behind them.
+  ['rwkv4', Rwkv4, { outputScale: 1 }],
+  ['rwkv5', Rwkv5, { headSize: 3, outputScale: 1 }],
+  ['rwkv6', Rwkv6, { headSize: 3, maaRank: 2, decayRank: 2, outputScale: 1 }],
+  ['rwkv7', Rwkv7, { headSize: 3, decayRank: 2, rateRank: 2, valueRank: 2, gateRank: 4, outputScale: 1 }],
+  ['rwkv-channel-mix', RwkvChannelMix, { version: 6, outputScale: 1 }],
+];
+for (const [name, layer, tiny] of LAYERS) registerMixer({ name, capabilities: CONSTANT, tiny, create: (config, random) => layer.create(config, { random }) });
 registerMixer({
   name: 'identity', capabilities: CONSTANT, tiny: {},
   // The control takes the options of the mixer it replaces and uses none of them: one word changes, nothing else.

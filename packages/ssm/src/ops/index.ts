@@ -8,6 +8,10 @@ export type { ComplexTensor } from './common/complex-tensor.ts';
 export { controlBytes } from './common/control.ts';
 export type { SequenceOptions } from './common/control.ts';
 export { createReferenceTarget } from './common/reference-target.ts';
+export { gatedLinearAttention, gatedLinearAttentionStep } from './gated-linear-attention/index.ts';
+export type {
+  GatedLinearAttentionOptions, GatedLinearAttentionResult, GatedLinearAttentionState, GatedLinearAttentionStepOptions,
+} from './gated-linear-attention/index.ts';
 export { linear } from './linear/index.ts';
 export { linearCrossEntropy } from './linear-cross-entropy/index.ts';
 export type { LinearCrossEntropyOptions } from './linear-cross-entropy/index.ts';
@@ -31,3 +35,5 @@ export type {
   DiagonalDiscretisation, DssKernelOptions, DssParameters, DssVersion, PositiveTransform, S4dOptions, S4dParameters, S4Numbers, S4Options, S4Parameters, SpectrumTransforms,
 } from './state-space/index.ts';
 export { vandermonde } from './vandermonde/index.ts';
+export { wkv4, wkv4Step } from './wkv4/index.ts';
+export type { Wkv4Options, Wkv4Result, Wkv4State } from './wkv4/index.ts';

@@ -2,9 +2,11 @@ import { registerAdamW } from './adam-w/adam-w.ts';
 import { convolution } from './causal-conv1d/kernel.ts';
 import { affineMap } from './linear/kernel.ts';
 import { crossEntropy } from './linear-cross-entropy/kernel.ts';
+import { gatedAttention } from './gated-linear-attention/kernel.ts';
 import { recurrence } from './nonlinear-scan/kernel.ts';
 import { normalisation } from './rms-norm/kernel.ts';
 import { complexScan, realScan } from './selective-scan/kernel.ts';
+import { weightedMean } from './wkv4/kernel.ts';
 import { stateSpaceDual } from './ssd-scan/kernel.ts';
 import { cauchyProduct } from './cauchy/kernel.ts';
 import { dplrKernel } from './dplr-kernel/kernel.ts';
@@ -16,7 +18,7 @@ import { modesKernel } from './vandermonde/kernel.ts';
  * loads registered kernels, such as a graph model. May be called any number of times.
  */
 export function registerOps(): void {
-  for (const operation of [realScan, complexScan, convolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual]) operation.register();
+  for (const operation of [realScan, complexScan, convolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual, gatedAttention, weightedMean]) operation.register();
   for (const operation of [modesKernel, cauchyProduct, dplrKernel, stateSpace]) operation.register();
   registerAdamW();
 }

@@ -28,10 +28,10 @@ export function fanInUniform(fanIn?: number): Initialiser {
   };
 }
 
-/** Uniform in +-sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010). */
-export function glorotUniform(): Initialiser {
+/** Uniform in +-gain sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010). */
+export function glorotUniform(gain = 1): Initialiser {
   return (shape, random) => {
-    const bound = Math.sqrt(6 / (shape[0] + size(shape.slice(1))));
+    const bound = gain * Math.sqrt(6 / (shape[0] + size(shape.slice(1))));
     return random.uniform(size(shape), { low: -bound, high: bound });
   };
 }

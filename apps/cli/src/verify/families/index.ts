@@ -5,12 +5,13 @@ import { hippoFamily } from './hippo.ts';
 import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { kernelDssFamily } from './kernel-dss.ts';
 import { kernelS4Family } from './kernel-s4.ts';
+import { linearRecurrenceFamily } from './linear-recurrence.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
 import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
-  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
+  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, linearRecurrenceFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
     hippoFamily, kernelS4Family, kernelDssFamily].map((family) => [family.name, family]),
 );

@@ -87,6 +87,31 @@ const spaceCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 1, 1, 0], [2, 65,
     ];
   });
 
+const minus = (random: number): number => -0.1 - random;
+const plus = (random: number): number => 0.1 + random;
+
+function attentionCases(kernel: KernelName): Case[] {
+  const options = ['bonus', 'beta', 'a', 'b', 'inputGate', 'initialState', 'initialNormaliser', 'initialMaximum', 'decay'];
+  const pairs: Readonly<Record<string, readonly string[]>> = {
+    bonus: ['dBonus'], beta: ['dBeta'], a: ['da'], b: ['db'], inputGate: ['dInputGate'], initialState: ['dInitialState'], decay: ['dDecay'],
+    initialNormaliser: ['dInitialNormaliser', 'finalNormaliser', 'dFinalNormaliser'], initialMaximum: ['dInitialMaximum', 'finalMaximum', 'dFinalMaximum'],
+  };
+  const without = (...kept: string[]): string[] => options.filter((name) => !kept.includes(name)).flatMap((name) => [name, ...pairs[name]!]);
+  const rules: [number, number, string[]][] = [
+    [0, 0, []], [1, 0, ['decay']], [2, 0, ['decay', 'bonus', 'initialState']], [3, 0, ['decay', 'beta']], [4, 0, ['decay', 'a', 'b', 'initialState']],
+    [3, 2, ['decay', 'inputGate', 'initialState', 'initialNormaliser', 'initialMaximum']], [3, 2, ['decay', 'initialNormaliser', 'initialState']],
+  ];
+  return rules.flatMap(([decay, normaliser, kept]) => ([[1, 1, 1, 1, 1], [2, 37, 2, 5, 17], [2, 18, 3, 16, 130]] as const).flatMap(([B, L, H, K, V]): Case[] => {
+    const shared = { kernel, integers: [B, L, H, K, V, decay, normaliser], scalars: [1 / Math.sqrt(K), 1e-6], values: { decay: minus }, absent: without(...kept) };
+    return [shared, { ...shared, control: [0.3, 0.1] }];
+  }));
+}
+
+const meanCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [2, 40, 5], [3, 65, 130]] as const).flatMap(([B, L, E]): Case[] => [
+  { kernel, integers: [B, L, E], values: { decay: minus, initialDenominator: plus } },
+  { kernel, integers: [B, L, E], values: { decay: minus, initialDenominator: plus }, absent: ['initialNumerator', 'initialDenominator', 'initialMaximum', 'dFinalMaximum', 'dInitialNumerator', 'dInitialDenominator', 'dInitialMaximum'], control: [0.3, 0.1] },
+]);
+
 /**
  * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
  */
@@ -101,6 +126,8 @@ export const CASES: readonly Case[] = [
   ...(['cauchyForward', 'cauchyBackward'] as const).flatMap(cauchyCases),
   ...(['dplrKernelForward', 'dplrKernelBackward'] as const).flatMap(dplrCases),
   ...(['stateSpaceScanForward', 'stateSpaceScanBackward'] as const).flatMap(spaceCases),
+  ...(['gatedLinearAttentionForward', 'gatedLinearAttentionBackward'] as const).flatMap(attentionCases),
+  ...(['wkv4Forward', 'wkv4Backward'] as const).flatMap(meanCases),
   ...[1, 7, 16384, 70001].flatMap((n): Case[] => [
     { kernel: 'sumOfSquares', integers: [n] },
     { kernel: 'adamW', integers: [n], scalars: [1e-3, 0.9, 0.999, 1e-8, 0.01, 0.271, 0.003, 0.7] },

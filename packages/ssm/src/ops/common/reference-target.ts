@@ -6,6 +6,7 @@ import { adamWReference, sumOfSquaresReference } from '../adam-w/reference.ts';
 import { causalConv1dBackwardReference, causalConv1dForwardReference } from '../causal-conv1d/reference.ts';
 import { crossEntropyBackwardReference, crossEntropyForwardReference } from '../linear-cross-entropy/reference.ts';
 import { linearBackwardReference, linearForwardReference } from '../linear/reference.ts';
+import { gatedLinearAttentionBackwardReference, gatedLinearAttentionForwardReference } from '../gated-linear-attention/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -15,6 +16,7 @@ import { cauchyBackwardReference, cauchyForwardReference } from '../cauchy/refer
 import { dplrKernelBackwardReference, dplrKernelForwardReference } from '../dplr-kernel/reference.ts';
 import { stateSpaceBackwardReference, stateSpaceForwardReference } from '../state-space-scan/reference.ts';
 import { vandermondeBackwardReference, vandermondeForwardReference } from '../vandermonde/reference.ts';
+import { wkv4BackwardReference, wkv4ForwardReference } from '../wkv4/reference.ts';
 
 type Buffers = readonly (KernelBuffer | null)[];
 type Results = readonly (ArrayLike<number> | null)[];
@@ -96,6 +98,19 @@ const spaceInputs = (buffers: Buffers, [batch, length, heads, modes, channels, r
     fRe: optional(7), fIm: optional(8), gRe: optional(9), gIm: optional(10), initialRe: buffers[11], initialIm: buffers[12], control: buffers[13],
   };
 };
+
+const attentionInputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, heads: integers[2]!, keyWidth: integers[3]!, valueWidth: integers[4]!,
+  decayKind: (['none', 'head', 'headKey', 'step', 'stepKey'] as const)[integers[5]!]!, normaliser: (['none', 'sum', 'maximum'] as const)[integers[6]!]!,
+  scale: scalars[0]!, epsilon: scalars[1]!, q: required(buffers, 0), k: required(buffers, 1), v: required(buffers, 2), decay: buffers[3], bonus: buffers[4],
+  beta: buffers[5], a: buffers[6], b: buffers[7], inputGate: buffers[8], initialState: buffers[9], initialNormaliser: buffers[10], initialMaximum: buffers[11],
+  control: buffers[12],
+});
+
+const weightedInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, k: required(buffers, 0), v: required(buffers, 1), decay: required(buffers, 2),
+  bonus: required(buffers, 3), initialNumerator: buffers[4], initialDenominator: buffers[5], initialMaximum: buffers[6], control: buffers[7],
+});
 
 const RUNS: Readonly<Record<KernelName, Run>> = {
   selectiveScanForward: (buffers, integers) => {
@@ -183,6 +198,26 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   stateSpaceScanBackward: (buffers, integers) => {
     const g = stateSpaceBackwardReference(spaceInputs(buffers, integers), buffers[14], buffers[15], buffers[16]);
     return [g.du, g.daRe, g.daIm, g.dbRe, g.dbIm, g.dcRe, g.dcIm, g.dfRe, g.dfIm, g.dgRe, g.dgIm, g.dInitialRe, g.dInitialIm];
+  },
+  gatedLinearAttentionForward: (buffers, integers, scalars) => {
+    const { output, finalState, finalNormaliser, finalMaximum } = gatedLinearAttentionForwardReference(attentionInputs(buffers, integers, scalars));
+    return [output, finalState, finalNormaliser, finalMaximum];
+  },
+  gatedLinearAttentionBackward: (buffers, integers, scalars) => {
+    const g = gatedLinearAttentionBackwardReference(attentionInputs(buffers, integers, scalars), {
+      output: required(buffers, 13), finalState: buffers[14], finalNormaliser: buffers[15], finalMaximum: buffers[16],
+    });
+    return [g.q, g.k, g.v, g.decay, g.bonus, g.beta, g.a, g.b, g.inputGate, g.initialState, g.initialNormaliser, g.initialMaximum];
+  },
+  wkv4Forward: (buffers, integers) => {
+    const { output, numerator, denominator, maximum } = wkv4ForwardReference(weightedInputs(buffers, integers));
+    return [output, numerator, denominator, maximum];
+  },
+  wkv4Backward: (buffers, integers) => {
+    const g = wkv4BackwardReference(weightedInputs(buffers, integers), {
+      output: required(buffers, 8), numerator: buffers[9], denominator: buffers[10], maximum: buffers[11],
+    });
+    return [g.k, g.v, g.decay, g.bonus, g.numerator, g.denominator, g.maximum];
   },
   sumOfSquares: (buffers) => [[sumOfSquaresReference(required(buffers, 0))]],
   adamW: (buffers, _integers, scalars) => {
