@@ -18,6 +18,8 @@
 #include "ssd-scan-backward.c"
 #include "causal-conv1d.c"
 #include "linear.c"
+#include "fft-convolution-forward.c"
+#include "fft-convolution-backward.c"
 #include "rms-norm.c"
 #include "nonlinear-scan-forward.c"
 #include "nonlinear-scan-backward.c"
@@ -50,6 +52,8 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_causalConv1dBackward: causal_conv1d_backward_plan(call, plan); return 0;
     case KERNEL_linearForward: linear_forward_plan(call, plan); return 0;
     case KERNEL_linearBackward: linear_backward_plan(call, plan); return 0;
+    case KERNEL_fftConvolutionForward: fft_convolution_forward_plan(call, plan); return 0;
+    case KERNEL_fftConvolutionBackward: fft_convolution_backward_plan(call, plan); return 0;
     case KERNEL_rmsNormForward: rms_norm_forward_plan(call, plan); return 0;
     case KERNEL_rmsNormBackward: rms_norm_backward_plan(call, plan); return 0;
     case KERNEL_nonlinearScanForward: nonlinear_scan_forward_plan(call, plan); return 0;
@@ -92,6 +96,8 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_causalConv1dBackward: causal_conv1d_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_linearForward: linear_forward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_linearBackward: linear_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_fftConvolutionForward: fft_convolution_forward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_fftConvolutionBackward: fft_convolution_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_rmsNormForward: rms_norm_forward_run(call, begin, end); return;
     case KERNEL_rmsNormBackward: rms_norm_backward_run(call, phase, begin, end, workspace); return;
     case KERNEL_nonlinearScanForward: nonlinear_scan_forward_run(call, phase, begin, end, workspace, scratch); return;

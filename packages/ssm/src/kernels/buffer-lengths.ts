@@ -76,6 +76,17 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   },
   linearForward: ([R, D, M]) => ({ inputs: [R! * D!, M! * D!, M!], outputs: [R! * M!] }),
   linearBackward: ([R, D, M]) => ({ inputs: [R! * D!, M! * D!, R! * M!], outputs: [R! * D!, M! * D!, M!] }),
+  fftConvolutionForward: ([B, L, E, K, M]) => {
+    const sequence = B! * L! * E!, history = B! * (K! - 1) * E!;
+    return { inputs: [sequence, M! * E! * K!, M! * E!, sequence, sequence * M!, history, B! * L!], outputs: [sequence * M!, history] };
+  },
+  fftConvolutionBackward: ([B, L, E, K, M]) => {
+    const sequence = B! * L! * E!, history = B! * (K! - 1) * E!, kernel = M! * E! * K!;
+    return {
+      inputs: [sequence, kernel, M! * E!, sequence, sequence * M!, history, B! * L!, sequence * M!, history],
+      outputs: [sequence, kernel, M! * E!, sequence, sequence * M!, history],
+    };
+  },
   rmsNormForward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!], outputs: [R! * D!] }),
   rmsNormBackward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!, R! * D!], outputs: [R! * D!, D!, R! * D!, D!] }),
   nonlinearScanForward: ([B, L, H, P, kind]) => {

@@ -61,6 +61,22 @@ export const SIGNATURES = {
     outputs: ['dx? [R,D]', 'dWeight? [M,D]', 'dBias? [M]'],
     integers: ['R', 'D', 'M'],
   },
+  /**
+   * y[t, m, e] = postGate[t, m, e] (sum_j kernel[m, e, j] v[t + centre - j, e] + D[m, e] v[t, e]),  v = preGate * u. Before the first step stand the K - 1 values of
+   * `history` (v, oldest first), zeros where null; needs centre 0. Masked steps are left out as if they did not exist; a reset cuts the sequence. finalHistory = last
+   * K - 1 counted values of v. An image is L = rows x columns with kernel K = kernelRows x kernelColumns; a sequence has columns = L and kernelColumns = K.
+   * method: 0 by cost, 1 direct sums, 2 FFT.
+   */
+  fftConvolutionForward: {
+    inputs: ['u [B,L,E]', 'kernel [M,E,K]', 'D? [M,E]', 'preGate? [B,L,E]', 'postGate? [B,L,M,E]', 'history? [B,K-1,E]', 'control? [B,L]'],
+    outputs: ['y [B,L,M,E]', 'finalHistory? [B,K-1,E]'],
+    integers: ['B', 'L', 'E', 'K', 'M', 'columns', 'kernelColumns', 'centreRow', 'centreColumn', 'method'],
+  },
+  fftConvolutionBackward: {
+    inputs: ['u', 'kernel', 'D?', 'preGate?', 'postGate?', 'history?', 'control?', 'dy', 'dFinalHistory?'],
+    outputs: ['du', 'dKernel', 'dD?', 'dPreGate?', 'dPostGate?', 'dHistory?'],
+    integers: ['B', 'L', 'E', 'K', 'M', 'columns', 'kernelColumns', 'centreRow', 'centreColumn', 'method'],
+  },
   /** y = x / sqrt(mean(x^2 over each of `groups` equal parts of the last axis) + epsilon) * weight. Gate: before = 1: x * silu(z) is normalised, else y * silu(z). */
   rmsNormForward: {
     inputs: ['x [R,D]', 'weight? [D]', 'z? [R,D]', 'bias? [D]'],

@@ -2,6 +2,8 @@ import { ConfigError } from '../errors/index.ts';
 import { Gru, Identity, Lstm, Mamba, Mamba2 } from '../layers/index.ts';
 import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
 import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7, RwkvChannelMix } from '../layers/index.ts';
+import { Hyena, LongConv, SgConv } from '../layers/index.ts';
+import type { HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
 
 /** A sequence layer that a backbone can use by name. */
@@ -39,6 +41,21 @@ const CONSTANT: LayerCapabilities = { state: 'constant', causal: true, runtime: 
 registerMixer({
   name: 'mamba', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3 },
   create: (config, random) => Mamba.create(config as { dModel: number } & Partial<MambaConfig>, { random }),
+});
+/** Of a layer with its published maximum length; a configuration may declare another. */
+const GROWING: LayerCapabilities = { state: 'growing', causal: true, maximumLength: 1024, runtime: false };
+
+registerMixer({
+  name: 'hyena', capabilities: GROWING, tiny: { maximumLength: 24, filterOrder: 8, order: 3 },
+  create: (config, random) => Hyena.create(config as { dModel: number } & Partial<HyenaConfig>, { random }),
+});
+registerMixer({
+  name: 'long-conv', capabilities: GROWING, tiny: { maximumLength: 24, channels: 2, smoothing: 3 },
+  create: (config, random) => LongConv.create(config as { dModel: number } & Partial<LongConvConfig>, { random }),
+});
+registerMixer({
+  name: 'sgconv', capabilities: GROWING, tiny: { maximumLength: 24, kernelDim: 4 },
+  create: (config, random) => SgConv.create(config as { dModel: number } & Partial<SgConvConfig>, { random }),
 });
 registerMixer({
   name: 'mamba2', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3, headdim: 2, ngroups: 2 },

@@ -25,7 +25,7 @@ describe('docstring examples', () => {
   beforeAll(async () => { await useBackend('cpu'); });
 
   it('exist for every public op', () => {
-    expect(examples().map(({ file }) => file.split('/')[0]).filter((name, i, all) => all.indexOf(name) === i).sort()).toEqual(['adam-w', 'causal-conv1d', 'linear', 'linear-cross-entropy', 'nonlinear-scan', 'rms-norm', 'selective-scan', 'ssd-scan', 'token-shift']);
+    expect(examples().map(({ file }) => file.split('/')[0]).filter((name, i, all) => all.indexOf(name) === i).sort()).toEqual(['adam-w', 'causal-conv1d', 'fft-convolution', 'linear', 'linear-cross-entropy', 'nonlinear-scan', 'rms-norm', 'selective-scan', 'ssd-scan', 'token-shift']);
   });
 
   it.each(examples())('$file gives $result', ({ code, result }) => {

@@ -4,6 +4,10 @@ export { causalConv1d, causalConv1dStep } from './causal-conv1d/index.ts';
 export type { CausalConv1dOptions, CausalConv1dResult, CausalConv1dStepOptions } from './causal-conv1d/index.ts';
 export { cauchy } from './cauchy/index.ts';
 export type { CauchyOptions } from './cauchy/index.ts';
+export { bidirectionalFftConvolution, fftConvolution, fftConvolution2d, fftConvolutionStep } from './fft-convolution/index.ts';
+export type {
+  BidirectionalFftConvolutionOptions, FftConvolution2dOptions, FftConvolutionMethod, FftConvolutionOptions, FftConvolutionResult, FftConvolutionStepOptions,
+} from './fft-convolution/index.ts';
 export type { ComplexTensor } from './common/complex-tensor.ts';
 export { controlBytes } from './common/control.ts';
 export type { SequenceOptions } from './common/control.ts';

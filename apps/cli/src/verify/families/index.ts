@@ -1,6 +1,8 @@
 import { blockMambaFamily } from './block-mamba.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
+import { kernelLongConvFamily, kernelSgConvFamily } from './global-convolution.ts';
+import { blockHyenaFamily, kernelHyenaFamily } from './hyena.ts';
 import { hippoFamily } from './hippo.ts';
 import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { kernelDssFamily } from './kernel-dss.ts';
@@ -12,6 +14,6 @@ import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
-  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, linearRecurrenceFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
+  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, kernelLongConvFamily, kernelSgConvFamily, kernelHyenaFamily, blockHyenaFamily, linearRecurrenceFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
     hippoFamily, kernelS4Family, kernelDssFamily].map((family) => [family.name, family]),
 );

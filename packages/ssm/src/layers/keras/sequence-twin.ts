@@ -221,5 +221,5 @@ function firstShape(shape: Shape | Shape[]): Shape {
 }
 
 function stateShapes(core: SequenceLayer): (readonly number[])[] {
-  return Object.values(core.stateSpec(1)) as (readonly number[])[];
+  return Object.values(core.stateSpec(1)).map((leaf) => (Array.isArray(leaf) ? leaf : (leaf as { shape: readonly number[] }).shape) as readonly number[]);
 }

@@ -7,6 +7,7 @@ import { causalConv1dBackwardReference, causalConv1dForwardReference } from '../
 import { crossEntropyBackwardReference, crossEntropyForwardReference } from '../linear-cross-entropy/reference.ts';
 import { linearBackwardReference, linearForwardReference } from '../linear/reference.ts';
 import { gatedLinearAttentionBackwardReference, gatedLinearAttentionForwardReference } from '../gated-linear-attention/reference.ts';
+import { fftConvolutionBackwardReference, fftConvolutionForwardReference } from '../fft-convolution/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -54,6 +55,12 @@ const ssdInputs = (buffers: Buffers, integers: readonly number[], scalars: reado
 const convolutionInputs = (buffers: Buffers, integers: readonly number[]) => ({
   batch: integers[0]!, length: integers[1]!, channels: integers[2]!, width: integers[3]!, silu: integers[4] === 1,
   x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2], tail: buffers[3], control: buffers[4],
+});
+
+const longConvolutionInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, taps: integers[3]!, kernels: integers[4]!, columns: integers[5]!, kernelColumns: integers[6]!,
+  centreRow: integers[7]!, centreColumn: integers[8]!, u: required(buffers, 0), kernel: required(buffers, 1), D: buffers[2], preGate: buffers[3], postGate: buffers[4],
+  history: buffers[5], control: buffers[6],
 });
 
 const normInputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
@@ -151,6 +158,14 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   linearBackward: (buffers, integers) => {
     const g = linearBackwardReference(affineInputs(buffers, integers), required(buffers, 2));
     return [g.dx, g.dWeight, g.dBias];
+  },
+  fftConvolutionForward: (buffers, integers) => {
+    const { y, finalHistory } = fftConvolutionForwardReference(longConvolutionInputs(buffers, integers));
+    return [y, finalHistory];
+  },
+  fftConvolutionBackward: (buffers, integers) => {
+    const g = fftConvolutionBackwardReference(longConvolutionInputs(buffers, integers), required(buffers, 7), buffers[8] ?? null);
+    return [g.du, g.dKernel, g.dD, g.dPreGate, g.dPostGate, g.dHistory];
   },
   rmsNormForward: (buffers, integers, scalars) => [rmsNormForwardReference(normInputs(buffers, integers, scalars))],
   rmsNormBackward: (buffers, integers, scalars) => {

@@ -1,0 +1,55 @@
+import { GLOBAL_CONVOLUTION_KEYS } from '../global-convolution.ts';
+import { Hyena, hyenaConfig, hyenaParameters } from '../hyena.ts';
+import type { HyenaConfig } from '../hyena.ts';
+import { LongConv, longConvConfig, longConvParameters } from '../long-conv.ts';
+import type { LongConvConfig } from '../long-conv.ts';
+import { SgConv, sgConvConfig, sgConvParameters } from '../sgconv.ts';
+import type { SgConvConfig } from '../sgconv.ts';
+import { SequenceTwin } from './sequence-twin.ts';
+import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
+
+type Options<Config> = Partial<Omit<Config, 'dModel'>>;
+
+/** `Hyena` as a `tf.layers.Layer`. */
+export class HyenaTwin extends SequenceTwin<Options<HyenaConfig>> {
+  static readonly className = 'Mamba360Hyena';
+  readonly family: TwinFamily<Options<HyenaConfig>> = {
+    kind: 'hyena', stateNames: ['short', 'long', 'steps'], ownProjection: false,
+    keys: ['maximumLength', 'order', 'shortFilterOrder', 'embeddingSize', 'filterOrder', 'innerLayers', 'frequency', 'modulate', 'shift', 'normalized'],
+    specs: (_width, units, options) => hyenaParameters(hyenaConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Hyena({ ...options, dModel: units }, parameters),
+  };
+}
+
+/** `LongConv` as a `tf.layers.Layer`. */
+export class LongConvTwin extends SequenceTwin<Options<LongConvConfig>> {
+  static readonly className = 'Mamba360LongConv';
+  readonly family: TwinFamily<Options<LongConvConfig>> = {
+    kind: 'long-conv', stateNames: ['history', 'steps'], ownProjection: false, keys: [...GLOBAL_CONVOLUTION_KEYS, 'lambda', 'smoothing', 'init'],
+    specs: (_width, units, options) => longConvParameters(longConvConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new LongConv({ ...options, dModel: units }, parameters),
+  };
+}
+
+/** `SgConv` as a `tf.layers.Layer`. */
+export class SgConvTwin extends SequenceTwin<Options<SgConvConfig>> {
+  static readonly className = 'Mamba360SgConv';
+  readonly family: TwinFamily<Options<SgConvConfig>> = {
+    kind: 'sgconv', stateNames: ['history', 'steps'], ownProjection: false, keys: [...GLOBAL_CONVOLUTION_KEYS, 'kernelDim', 'combine', 'interpolation', 'decayMin', 'decayMax', 'learnableDecay'],
+    specs: (_width, units, options) => sgConvParameters(sgConvConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => {
+      const layer = new SgConv({ ...options, dModel: units }, parameters);
+      layer.normalise();
+      return layer;
+    },
+  };
+}
+
+/** Hyena in the form of `tf.layers.lstm`; state `[short, long, steps]`. */
+export const hyena = (args: SequenceTwinArgs & Options<HyenaConfig>): HyenaTwin => new HyenaTwin(args);
+/** LongConv in the same form; state `[history, steps]`. */
+export const longConv = (args: SequenceTwinArgs & Options<LongConvConfig>): LongConvTwin => new LongConvTwin(args);
+/** SGConv in the same form; state `[history, steps]`. */
+export const sgConv = (args: SequenceTwinArgs & Options<SgConvConfig>): SgConvTwin => new SgConvTwin(args);
+
+export const CONVOLUTION_TWINS = [HyenaTwin, LongConvTwin, SgConvTwin] as const;
