@@ -32,6 +32,8 @@
 #include "gated-linear-attention-forward.c"
 #include "gated-linear-attention-backward.c"
 #include "wkv4.c"
+#include "linear-scan.c"
+#include "linear-scan-complex.c"
 #include "adam-w.c"
 #include "ceilings.c"
 #include "ceilings-shaped.c"
@@ -72,6 +74,10 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_gatedLinearAttentionBackward: gated_linear_attention_backward_plan(call, plan); return 0;
     case KERNEL_wkv4Forward: wkv4_forward_plan(call, plan); return 0;
     case KERNEL_wkv4Backward: wkv4_backward_plan(call, plan); return 0;
+    case KERNEL_linearScanForward: linear_scan_forward_plan(call, plan); return 0;
+    case KERNEL_linearScanBackward: linear_scan_backward_plan(call, plan); return 0;
+    case KERNEL_linearScanComplexForward: linear_scan_complex_forward_plan(call, plan); return 0;
+    case KERNEL_linearScanComplexBackward: linear_scan_complex_backward_plan(call, plan); return 0;
     case KERNEL_sumOfSquares: sum_of_squares_plan(call, plan); return 0;
     case KERNEL_adamW: adam_w_plan(call, plan); return 0;
     case KERNEL_ceilingExponential:
@@ -116,6 +122,10 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_gatedLinearAttentionBackward: gated_linear_attention_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_wkv4Forward: wkv4_forward_run(call, begin, end, scratch); return;
     case KERNEL_wkv4Backward: wkv4_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_linearScanForward: linear_scan_forward_run(call, begin, end, scratch); return;
+    case KERNEL_linearScanBackward: linear_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_linearScanComplexForward: linear_scan_complex_forward_run(call, begin, end, scratch); return;
+    case KERNEL_linearScanComplexBackward: linear_scan_complex_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_sumOfSquares: sum_of_squares_run(call, phase, begin, end, workspace); return;
     case KERNEL_adamW: adam_w_run(call, begin, end); return;
     case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;

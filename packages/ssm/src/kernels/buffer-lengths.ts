@@ -18,7 +18,11 @@ function scanLengths([B, L, E, N, groupsB, groupsC, , stateEvery]: readonly numb
 function ssdLengths([B, L, H, P, G, N, , stateEvery, varyingDecay, wideSkip]: readonly number[]) {
   const steps = B! * L!, sequence = steps * H! * P!, dt = steps * H!, coefficients = steps * G! * N!, state = B! * H! * P! * N!;
   const own = [sequence, dt, varyingDecay === 1 ? dt : H!, coefficients, coefficients, wideSkip === 1 ? H! * P! : H!, sequence, H!, state];
-  return { own, steps, sequence, state, states: stateEvery === 0 ? 0 : Math.ceil(L! / stateEvery!) * state };
+  return { own, steps, sequence, state, states: stateEvery === 0 ? 0 : Math.ceil(L! / stateEvery!) * state, a: varying === 1 ? sequence : E!, state: B! * E!, control: B! * L! };
+}
+
+function linearLengths([B, L, E, varying]: readonly number[]) {
+  const sequence = B! * L! * E!;
 }
 
 const dplrLengths = (H: number, N: number, C: number, R: number): number[] => [H * N, H * N, (1 + R) * H * N, (1 + R) * H * N, (C + R) * H * N, (C + R) * H * N];
@@ -137,6 +141,22 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   wkv4Backward: ([B, L, E]) => {
     const sequence = B! * L! * E!, state = B! * E!, given = [sequence, sequence, E!, E!, state, state, state];
     return { inputs: [...given, B! * L!, sequence, state, state, state], outputs: given };
+  },
+  linearScanForward: (v) => {
+    const { sequence, a, state, control } = linearLengths(v);
+    return { inputs: [sequence, a, state, control], outputs: [sequence, state] };
+  },
+  linearScanBackward: (v) => {
+    const { sequence, a, state, control } = linearLengths(v);
+    return { inputs: [sequence, a, state, control, sequence, state], outputs: [sequence, a, state] };
+  },
+  linearScanComplexForward: (v) => {
+    const { sequence, a, state, control } = linearLengths(v);
+    return { inputs: [sequence, sequence, a, a, state, state, control], outputs: [sequence, sequence, state, state] };
+  },
+  linearScanComplexBackward: (v) => {
+    const { sequence, a, state, control } = linearLengths(v);
+    return { inputs: [sequence, sequence, a, a, state, state, control, sequence, sequence, state, state], outputs: [sequence, sequence, a, a, state, state] };
   },
   sumOfSquares: ([n]) => ({ inputs: [n!], outputs: [1] }),
   adamW: ([n]) => ({ inputs: [n!, n!, n!, n!], outputs: [n!, n!, n!] }),

@@ -19,6 +19,8 @@ export type {
 export { linear } from './linear/index.ts';
 export { linearCrossEntropy } from './linear-cross-entropy/index.ts';
 export type { LinearCrossEntropyOptions } from './linear-cross-entropy/index.ts';
+export { linearScan, linearScanStep } from './linear-scan/index.ts';
+export type { LinearScanOptions, LinearScanResult } from './linear-scan/index.ts';
 export { nonlinearScan, nonlinearScanStep } from './nonlinear-scan/index.ts';
 export type { NonlinearScanOptions, NonlinearScanResult, NonlinearScanStepOptions, NonlinearState } from './nonlinear-scan/index.ts';
 export { registerOps } from './register-ops.ts';

@@ -111,6 +111,19 @@ const meanCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [2, 40, 5], [3, 6
   { kernel, integers: [B, L, E], values: { decay: minus, initialDenominator: plus } },
   { kernel, integers: [B, L, E], values: { decay: minus, initialDenominator: plus }, absent: ['initialNumerator', 'initialDenominator', 'initialMaximum', 'dFinalMaximum', 'dInitialNumerator', 'dInitialDenominator', 'dInitialMaximum'], control: [0.3, 0.1] },
 ]);
+/** |a| stays below 1: complex parts of at most .7. */
+const linearCases = (kernel: KernelName): Case[] => {
+  const part = (random: number): number => 1.4 * random - 0.7;
+  const values = kernel.includes('Complex') ? { aRe: part, aIm: part } : {};
+  return [[1, 1, 1], [2, 2, 3], [2, 65, 64], [1, 257, 100], [9, 33, 17], [3, 63, 33], [4, 35, 270]].flatMap((sizes) => [0, 1].flatMap((varying) => [0, 1].flatMap((reverse): Case[] => {
+    const integers = [...sizes, varying, reverse];
+    return [
+      { kernel, integers, values },
+      { kernel, integers, values, absent: ['initialState', 'initialRe', 'initialIm', 'dFinalState', 'dFinalRe', 'dFinalIm', 'bIm'], control: [0.4, 0.1] },
+      { kernel, integers, values, control: [0.2, 0.2] },
+    ];
+  })));
+};
 
 /**
  * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
@@ -128,6 +141,7 @@ export const CASES: readonly Case[] = [
   ...(['stateSpaceScanForward', 'stateSpaceScanBackward'] as const).flatMap(spaceCases),
   ...(['gatedLinearAttentionForward', 'gatedLinearAttentionBackward'] as const).flatMap(attentionCases),
   ...(['wkv4Forward', 'wkv4Backward'] as const).flatMap(meanCases),
+  ...(['linearScanForward', 'linearScanBackward', 'linearScanComplexForward', 'linearScanComplexBackward'] as const).flatMap(linearCases),
   ...[1, 7, 16384, 70001].flatMap((n): Case[] => [
     { kernel: 'sumOfSquares', integers: [n] },
     { kernel: 'adamW', integers: [n], scalars: [1e-3, 0.9, 0.999, 1e-8, 0.01, 0.271, 0.003, 0.7] },

@@ -35,9 +35,9 @@ function perSequence(operation: string, name: string, value: ArrayLike<number>, 
 
 /**
  * Control bytes [B, L] for the kernels from `lengths`, `mask` and `segments` (a step counts where all that were given say so), or null
- * where every step counts and nothing resets.
+ * where every step counts and nothing resets. `reverse`: for a recurrence from the last step to the first, "last" then means later in time.
  */
-export function controlBytes(operation: string, batch: number, length: number, options: SequenceOptions): Uint8Array | null {
+export function controlBytes(operation: string, batch: number, length: number, options: SequenceOptions, reverse = false): Uint8Array | null {
   const { lengths, mask, segments, previousSegments } = options;
   if (previousSegments && !segments) {
     throw new ConfigError(`${operation}: previousSegments was given without segments, expected both or neither. Give segments, or leave previousSegments out.`);
@@ -63,7 +63,8 @@ export function controlBytes(operation: string, batch: number, length: number, o
     const ids = flatten(operation, 'segments', segments, batch, length);
     for (let b = 0; b < batch; b++) {
       let last = previousSegments?.[b];
-      for (let i = b * length; i < (b + 1) * length; i++) {
+      for (let step = 0; step < length; step++) {
+        const i = b * length + (reverse ? length - 1 - step : step);
         if (control[i] === MASKED) continue;
         if (last !== undefined && ids[i] !== last) control[i] = RESET;
         last = ids[i]!;

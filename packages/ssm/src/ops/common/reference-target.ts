@@ -8,6 +8,7 @@ import { crossEntropyBackwardReference, crossEntropyForwardReference } from '../
 import { linearBackwardReference, linearForwardReference } from '../linear/reference.ts';
 import { gatedLinearAttentionBackwardReference, gatedLinearAttentionForwardReference } from '../gated-linear-attention/reference.ts';
 import { fftConvolutionBackwardReference, fftConvolutionForwardReference } from '../fft-convolution/reference.ts';
+import { linearScanBackwardReference, linearScanForwardReference } from '../linear-scan/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -81,6 +82,14 @@ const entropyInputs = (buffers: Buffers, integers: readonly number[]) => ({
 
 const affineInputs = (buffers: Buffers, integers: readonly number[]) => ({
   rows: integers[0]!, inner: integers[1]!, outer: integers[2]!, x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2],
+const linearInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, varying: integers[3] === 1, reverse: integers[4] === 1,
+  b: required(buffers, 0), a: required(buffers, 1), initial: buffers[2], control: buffers[3],
+});
+
+const linearComplexInputs = (buffers: Buffers, integers: readonly number[]) => ({
+  ...linearInputs(buffers, integers),
+  b: required(buffers, 0), bIm: buffers[1], a: required(buffers, 2), aIm: required(buffers, 3), initial: buffers[4], initialIm: buffers[5], control: buffers[6],
 });
 
 const vandermondeInputs = (buffers: Buffers, [channels, heads, modes, length]: readonly number[]) => ({
@@ -233,6 +242,24 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
       output: required(buffers, 8), numerator: buffers[9], denominator: buffers[10], maximum: buffers[11],
     });
     return [g.k, g.v, g.decay, g.bonus, g.numerator, g.denominator, g.maximum];
+  },
+  linearScanForward: (buffers, integers) => {
+    const { x, final } = linearScanForwardReference(linearInputs(buffers, integers));
+    return [x, final];
+  },
+  linearScanBackward: (buffers, integers) => {
+    const g = linearScanBackwardReference(linearInputs(buffers, integers), { dx: required(buffers, 4), dFinal: buffers[5] });
+    return [g.db, g.da, g.dInitial];
+  },
+  linearScanComplexForward: (buffers, integers) => {
+    const { x, xIm, final, finalIm } = linearScanForwardReference(linearComplexInputs(buffers, integers));
+    return [x, xIm, final, finalIm];
+  },
+  linearScanComplexBackward: (buffers, integers) => {
+    const g = linearScanBackwardReference(linearComplexInputs(buffers, integers), {
+      dx: required(buffers, 7), dxIm: required(buffers, 8), dFinal: buffers[9], dFinalIm: buffers[10],
+    });
+    return [g.db, g.dbIm, g.da, g.daIm, g.dInitial, g.dInitialIm];
   },
   sumOfSquares: (buffers) => [[sumOfSquaresReference(required(buffers, 0))]],
   adamW: (buffers, _integers, scalars) => {
