@@ -82,14 +82,17 @@ const entropyInputs = (buffers: Buffers, integers: readonly number[]) => ({
 
 const affineInputs = (buffers: Buffers, integers: readonly number[]) => ({
   rows: integers[0]!, inner: integers[1]!, outer: integers[2]!, x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2],
+const linearSizes = ([batch, length, channels, varying, reverse]: readonly number[]) => ({
+  batch: batch!, length: length!, channels: channels!, varying: varying === 1, reverse: reverse === 1,
+});
+
 const linearInputs = (buffers: Buffers, integers: readonly number[]) => ({
-  batch: integers[0]!, length: integers[1]!, channels: integers[2]!, varying: integers[3] === 1, reverse: integers[4] === 1,
-  b: required(buffers, 0), a: required(buffers, 1), initial: buffers[2], control: buffers[3],
+  ...linearSizes(integers), b: required(buffers, 0), a: required(buffers, 1), initial: buffers[2], control: buffers[3],
 });
 
 const linearComplexInputs = (buffers: Buffers, integers: readonly number[]) => ({
-  ...linearInputs(buffers, integers),
-  b: required(buffers, 0), bIm: buffers[1], a: required(buffers, 2), aIm: required(buffers, 3), initial: buffers[4], initialIm: buffers[5], control: buffers[6],
+  ...linearSizes(integers), b: required(buffers, 0), bIm: buffers[1], a: required(buffers, 2), aIm: required(buffers, 3),
+  initial: buffers[4], initialIm: buffers[5], control: buffers[6],
 });
 
 const vandermondeInputs = (buffers: Buffers, [channels, heads, modes, length]: readonly number[]) => ({
