@@ -82,6 +82,8 @@ const entropyInputs = (buffers: Buffers, integers: readonly number[]) => ({
 
 const affineInputs = (buffers: Buffers, integers: readonly number[]) => ({
   rows: integers[0]!, inner: integers[1]!, outer: integers[2]!, x: required(buffers, 0), weight: required(buffers, 1), bias: buffers[2],
+});
+
 const linearSizes = ([batch, length, channels, varying, reverse]: readonly number[]) => ({
   batch: batch!, length: length!, channels: channels!, varying: varying === 1, reverse: reverse === 1,
 });
