@@ -18,11 +18,12 @@ function scanLengths([B, L, E, N, groupsB, groupsC, , stateEvery]: readonly numb
 function ssdLengths([B, L, H, P, G, N, , stateEvery, varyingDecay, wideSkip]: readonly number[]) {
   const steps = B! * L!, sequence = steps * H! * P!, dt = steps * H!, coefficients = steps * G! * N!, state = B! * H! * P! * N!;
   const own = [sequence, dt, varyingDecay === 1 ? dt : H!, coefficients, coefficients, wideSkip === 1 ? H! * P! : H!, sequence, H!, state];
-  return { own, steps, sequence, state, states: stateEvery === 0 ? 0 : Math.ceil(L! / stateEvery!) * state, a: varying === 1 ? sequence : E!, state: B! * E!, control: B! * L! };
+  return { own, steps, sequence, state, states: stateEvery === 0 ? 0 : Math.ceil(L! / stateEvery!) * state };
 }
 
 function linearLengths([B, L, E, varying]: readonly number[]) {
   const sequence = B! * L! * E!;
+  return { sequence, a: varying === 1 ? sequence : E!, state: B! * E!, control: B! * L! };
 }
 
 const dplrLengths = (H: number, N: number, C: number, R: number): number[] => [H * N, H * N, (1 + R) * H * N, (1 + R) * H * N, (C + R) * H * N, (C + R) * H * N];

@@ -106,6 +106,31 @@ export const SIGNATURES = {
     integers: ['B', 'L', 'H', 'P', 'kind'],
   },
   /**
+   * x[t] = a[t] x[t-1] + b[t], every channel by itself. varying 0: a is constant, [E]; 1: [B, L, E]. reverse 1: from the last step to the first;
+   * then the initial state stands after the last step, and the final one is x after the first.
+   */
+  linearScanForward: {
+    inputs: ['b [B,L,E]', 'a', 'initialState? [B,E]', 'control? [B,L]'],
+    outputs: ['x [B,L,E]', 'finalState [B,E]'],
+    integers: ['B', 'L', 'E', 'varying', 'reverse'],
+  },
+  linearScanBackward: {
+    inputs: ['b', 'a', 'initialState?', 'control?', 'dx [B,L,E]', 'dFinalState? [B,E]'],
+    outputs: ['db', 'da', 'dInitialState?'],
+    integers: ['B', 'L', 'E', 'varying', 'reverse'],
+  },
+  /** The same for complex a and x, states carried in double; b is real where bIm is null. */
+  linearScanComplexForward: {
+    inputs: ['bRe', 'bIm?', 'aRe', 'aIm', 'initialRe?', 'initialIm?', 'control?'],
+    outputs: ['xRe', 'xIm', 'finalRe', 'finalIm'],
+    integers: ['B', 'L', 'E', 'varying', 'reverse'],
+  },
+  linearScanComplexBackward: {
+    inputs: ['bRe', 'bIm?', 'aRe', 'aIm', 'initialRe?', 'initialIm?', 'control?', 'dxRe', 'dxIm', 'dFinalRe?', 'dFinalIm?'],
+    outputs: ['dbRe', 'dbIm?', 'daRe', 'daIm', 'dInitialRe?', 'dInitialIm?'],
+    integers: ['B', 'L', 'E', 'varying', 'reverse'],
+  },
+  /**
    * loss[r] = log(sum over v of exp(logits[r, v])) - logits[r, target[r]], logits = x W^T + bias, which are never stored for all rows.
    * A target of -1 is an ignored row: loss 0, no gradient.
    */
@@ -223,30 +248,14 @@ export const SIGNATURES = {
   ssdScanForward: {
     inputs: ['x [B,L,H,P]', 'dt [B,L,H]', 'A', 'B [B,L,G,N]', 'C [B,L,G,N]', 'D?', 'z? [B,L,H,P]', 'dtBias? [H]', 'initialState? [B,H,P,N]', 'control? [B,L]'],
     outputs: ['y [B,L,H,P]', 'finalState [B,H,P,N]', 'states?'],
-    integers: ['B', 'L', 'H', 'P', 'G', 'N', 'softplus', 'stateEvery', 'varyingDecay', 'wideSkip', 'E', 'varying', 'reverse'],
+    integers: ['B', 'L', 'H', 'P', 'G', 'N', 'softplus', 'stateEvery', 'varyingDecay', 'wideSkip'],
     scalars: ['dtLeast', 'dtMost'],
   },
   ssdScanBackward: {
     inputs: ['x', 'dt', 'A', 'B', 'C', 'D?', 'z?', 'dtBias?', 'initialState?', 'control?', 'dy [B,L,H,P]', 'dFinalState? [B,H,P,N]', 'dStates?'],
-    outputs: ['dx', 'dDt', 'dA', 'dB', 'dC', 'dD?', 'dz?', 'dDtBias?', 'dInitialState?', 'db', 'da', 'xRe', 'xIm', 'finalRe', 'finalIm', 'dbRe', 'dbIm?', 'daRe', 'daIm', 'dInitialRe?', 'dInitialIm?'],
+    outputs: ['dx', 'dDt', 'dA', 'dB', 'dC', 'dD?', 'dz?', 'dDtBias?', 'dInitialState?'],
     integers: ['B', 'L', 'H', 'P', 'G', 'N', 'softplus', 'stateEvery', 'varyingDecay', 'wideSkip'],
     scalars: ['dtLeast', 'dtMost'],
-  },
-   * x[t] = a[t] x[t-1] + b[t], every channel by itself. varying 0: a is constant, [E]; 1: [B, L, E]. reverse 1: from the last step to the first;
-   * then the initial state stands after the last step, and the final one is x after the first.
-  linearScanForward: {
-    inputs: ['b [B,L,E]', 'a', 'initialState? [B,E]', 'control? [B,L]'],
-    outputs: ['x [B,L,E]', 'finalState [B,E]'],
-  },
-  linearScanBackward: {
-    inputs: ['b', 'a', 'initialState?', 'control?', 'dx [B,L,E]', 'dFinalState? [B,E]'],
-  },
-  /** The same for complex a and x, states carried in double; b is real where bIm is null. */
-  linearScanComplexForward: {
-    inputs: ['bRe', 'bIm?', 'aRe', 'aIm', 'initialRe?', 'initialIm?', 'control?'],
-  },
-  linearScanComplexBackward: {
-    inputs: ['bRe', 'bIm?', 'aRe', 'aIm', 'initialRe?', 'initialIm?', 'control?', 'dxRe', 'dxIm', 'dFinalRe?', 'dFinalIm?'],
   },
 } as const;
 
