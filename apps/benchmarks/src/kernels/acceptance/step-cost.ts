@@ -5,7 +5,7 @@ import { outputOf, withInputs } from '../operations/named-call.ts';
 import { atMostShare } from './line.ts';
 import type { AcceptanceLine } from './line.ts';
 
-const SIZE = { B: 1, L: 1, E: 1536 }, BAR = 0.1, BLOCK = 100;
+const SIZE = { B: 1, L: 1, E: 256 }, BAR = 0.1, BLOCK = 100;
 
 /**
  * Step by step through the kernel with its state carried: a block of steps with nothing before beside a block at the end of a growing past, in turns.
