@@ -46,14 +46,14 @@ const write = async (document: object): Promise<void> => {
 };
 
 if (values.suite !== undefined) {
-  const tasks = await suiteTasks(values.suite, { data, short: values.short ?? false, names: list(values.task) });
+  const { tasks, unavailable } = await suiteTasks(values.suite, { data, short: values.short ?? false, names: list(values.task) });
   const words = ['--backend', values.backend, '--data', data, ...(values.threads ? ['--threads', values.threads] : []), ...(values.short ? ['--short'] : [])];
   const { text, ...result } = await runSuite({
-    suite: values.suite, tasks: values.cell ? tasks.map(({ trivial: _once, ...task }) => task) : tasks, mixers: list(values.mixers), seeds, minutes: number('minutes')!, steps: number('steps'), jobs: number('jobs'), words,
+    suite: values.suite, tasks: values.cell ? tasks.map(({ trivial: _trivial, published: _published, ...task }) => task) : tasks, mixers: list(values.mixers), seeds, minutes: number('minutes')!, steps: number('steps'), jobs: number('jobs'), words,
     onProgress: print, announce: !values.cell, onRows: (rows: readonly CellRow[]) => write({ suite: values.suite, unfinished: true, rows }),
   });
-  if (!values.cell) print(`\n${text}`);
-  await write({ suite: values.suite, seeds, minutes: number('minutes'), ...result });
+  if (!values.cell) print(`\n${[text, ...unavailable.map(({ name, reason }) => `${name} was not run. ${reason}`)].join('\n')}`);
+  await write({ suite: values.suite, seeds, minutes: number('minutes'), short: values.short ?? false, unavailable, ...result });
 } else {
   const [task] = positionals;
   const rows = await programs(task, { data, seeds, steps: number('steps'), values, print });

@@ -4,21 +4,30 @@ import { namedParameters } from '@mamba360/ssm/layers';
 import { Backbone, mixer } from '@mamba360/ssm/models';
 import type { LearningTask, Recipe, TaskBatch } from './task.ts';
 
-/** Options that a mixer needs from a task; everything else is its own default. */
-function mixerOptions(name: string, task: LearningTask): Record<string, unknown> {
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
+
+/** Options that a mixer needs at a width; everything else is its own default. */
+const AT_WIDTH: Readonly<Record<string, (dModel: number) => Record<string, unknown>>> = {
+  mamba2: (dModel) => ({ headdim: commonDivisor(2 * dModel, 64), dState: 64 }),
+};
+
+function mixerOptions(name: string, task: LearningTask, dModel: number): Record<string, unknown> {
   const { capabilities, tiny } = mixer(name);
   // A mixer whose state grows says so with the option that bounds it.
-  return capabilities.state === 'growing' && 'maximumLength' in tiny ? { maximumLength: task.maximumLength } : {};
+  return { ...AT_WIDTH[name]?.(dModel), ...(capabilities.state === 'growing' && 'maximumLength' in tiny && { maximumLength: task.maximumLength }) };
 }
 
 /** Mixers that get a feed-forward layer behind them, as their papers have it. */
 const WITH_FEED_FORWARD: ReadonlySet<string> = new Set(['attention']);
 
+/** Products of features by which two documents are compared, for each class. */
+const PAIR_RANK = 16;
+
 /** A backbone for the task, with the published first values. */
 export function taskModel(task: LearningTask, name: string, recipe: Recipe, seed: number): Backbone {
-  const { reads, classes } = task;
+  const { reads, classes, answer } = task;
   return Backbone.create({
-    dModel: recipe.dModel, nLayer: recipe.nLayer, mixer: name, ssmCfg: mixerOptions(name, task), outputSize: classes, tieEmbeddings: false,
+    dModel: recipe.dModel, nLayer: recipe.nLayer, mixer: name, ssmCfg: mixerOptions(name, task, recipe.dModel), outputSize: answer === 'pair' ? (2 + PAIR_RANK) * classes : classes, tieEmbeddings: false,
     ...(WITH_FEED_FORWARD.has(name) && { dIntermediate: 2 * recipe.dModel }),
     ...(reads.kind === 'tokens' ? { vocabSize: reads.vocabSize, padVocabSizeMultiple: 1 } : { inputSize: reads.channels }),
   }, { seed });
@@ -53,11 +62,24 @@ export function tensorBatch({ reads }: LearningTask, { batch, length, inputs, ta
 /** Logits [answers, classes], one row for each target, -1 or not. Call inside `tf.tidy`. */
 export function taskLogits(task: LearningTask, model: Backbone, { x, lengths }: TensorBatch): Tensor {
   const { output } = model.apply(x, lengths ? { lengths: [...lengths] } : {});
-  const [batch, length] = output.shape as [number, number, number];
   if (task.answer === 'positions') return tf.reshape(output, [-1, task.classes]);
+  const pooled = meanOverCounted(output, lengths);
+  return task.answer === 'pair' ? pairLogits(pooled, task.classes) : pooled;
+}
+
+function meanOverCounted(output: Tensor, lengths: Int32Array | undefined): Tensor {
   if (!lengths) return tf.mean(output, 1);
+  const [batch, length] = output.shape as [number, number, number];
   const counted = tf.tensor(Float32Array.from({ length: batch * length }, (_, index) => (index % length < lengths[Math.floor(index / length)]! ? 1 / lengths[Math.floor(index / length)]! : 0)), [batch, length, 1]);
   return tf.sum(tf.mul(output, counted), 1);
+}
+
+/** A linear form of each document, and a bilinear one of both. */
+function pairLogits(pooled: Tensor, classes: number): Tensor {
+  const [first, second] = tf.split(pooled, 2, 0) as [Tensor, Tensor];
+  const part = (features: Tensor, begin: number, count: number): Tensor => tf.slice(features, [0, begin], [-1, count]);
+  const product = tf.mul(part(first, 2 * classes, PAIR_RANK * classes), part(second, 2 * classes, PAIR_RANK * classes));
+  return tf.addN([part(first, 0, classes), part(second, classes, classes), tf.sum(tf.reshape(product, [-1, classes, PAIR_RANK]), 2)]);
 }
 
 /** Mean cross-entropy over what is asked, in nats. */

@@ -9,6 +9,8 @@ export interface TaskVerdict {
   readonly bar: { readonly floor: number; readonly target?: number; readonly stretch?: number; readonly published?: string };
   /** Percent on the headline test of what looks at no order. */
   readonly trivial: Readonly<Record<string, number>>;
+  /** What others print for the task, best first. */
+  readonly published: readonly { readonly model: string; readonly value: number; readonly source: string }[];
   /** Mean over seeds of the best model, and the step of the bar it reaches. */
   readonly best: { readonly mixer: string; readonly score: number; readonly seeds: number } | null;
   readonly reached: 'stretch' | 'target' | 'floor' | 'missed' | 'not run';
@@ -18,7 +20,7 @@ export interface TaskVerdict {
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Holds the rows of one task against its bar and its controls. */
-export function taskVerdict(task: LearningTask, rows: readonly CellRow[], trivial: Readonly<Record<string, number>> = {}): TaskVerdict {
+export function taskVerdict(task: LearningTask, rows: readonly CellRow[], trivial: Readonly<Record<string, number>> = {}, published: TaskVerdict['published'] = []): TaskVerdict {
   const own = rows.filter((row) => row.task === task.name);
   const scores = (mixer: string): number[] => own.filter((row) => row.mixer === mixer).map((row) => row.score ?? 0);
   const ranked = [...new Set(own.filter(({ role }) => role === 'model').map(({ mixer }) => mixer))]
@@ -34,7 +36,7 @@ export function taskVerdict(task: LearningTask, rows: readonly CellRow[], trivia
     const worst = found.length === 0 ? null : Math.max(...found);
     return { mixer, atMost, worst, verdict: worst === null ? 'not run' : worst <= atMost ? 'fails as it must' : 'DOES NOT FAIL' } as const;
   });
-  return { task: task.name, headline: task.headline, unit: task.scaled ? 'scaled accuracy %' : 'accuracy %', bar: { ...task.bar, floor }, trivial, best, reached, controls };
+  return { task: task.name, headline: task.headline, unit: task.scaled ? 'scaled accuracy %' : 'accuracy %', bar: { ...task.bar, floor }, trivial, published, best, reached, controls };
 }
 
 const percent = (value: number | null | undefined): string => (value === null || value === undefined ? '-' : (100 * value).toFixed(1));
@@ -47,10 +49,11 @@ export function suiteText(rows: readonly CellRow[], verdicts: readonly TaskVerdi
   ]);
   const table = [['task', 'mixer', 'role', 'seed', 'parameters', 'steps', 'stopped', 'seconds', 'score', 'accuracy %'], ...lines];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
-  const said = verdicts.map(({ task, headline, unit, bar, trivial, best, reached, controls }) => [
+  const said = verdicts.map(({ task, headline, unit, bar, trivial, published, best, reached, controls }) => [
     `${task} (${headline}, ${unit}): floor ${bar.floor.toFixed(1)}${bar.target === undefined ? '' : `, target ${bar.target}`}${bar.stretch === undefined ? '' : `, stretch ${bar.stretch}`}; ${best === null ? 'no model was run' : `best ${best.mixer} ${best.score.toFixed(1)} over ${best.seeds} seeds`}: ${reached.toUpperCase()}`,
     ...(bar.published === undefined ? [] : [`  published: ${bar.published}`]),
     ...(Object.keys(trivial).length === 0 ? [] : [`  without order: ${Object.entries(trivial).map(([name, score]) => `${name} ${score.toFixed(1)}`).join(', ')}`]),
+    ...(published.length === 0 ? [] : [`  ${published[0]!.source}: ${published.map(({ model, value }) => `${model} ${value}`).join(', ')}`]),
     ...controls.map(({ mixer, atMost, worst, verdict }) => `  control ${mixer}: at most ${atMost}, got ${worst === null ? '-' : worst.toFixed(1)}: ${verdict}`),
   ].join('\n'));
   return [

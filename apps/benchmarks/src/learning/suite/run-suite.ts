@@ -68,7 +68,7 @@ export async function runSuite(options: SuiteOptions): Promise<SuiteReport> {
   const verdicts: TaskVerdict[] = [];
   for (const task of options.tasks) {
     const trivial = Object.fromEntries(Object.entries((await task.trivial?.()) ?? {}).map(([name, accuracy]) => [name, scoreOf(task, accuracy)]));
-    verdicts.push(taskVerdict(task, finished(), trivial));
+    verdicts.push(taskVerdict(task, finished(), trivial, await task.published?.()));
   }
   return { rows: finished(), verdicts, missing, text: suiteText(finished(), verdicts, missing) };
 }

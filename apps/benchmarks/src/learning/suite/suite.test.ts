@@ -60,8 +60,8 @@ describe('a suite', () => {
   });
 
   test('runs a cell in a process of its own, and goes on when one dies', { timeout: 240_000 }, async () => {
-    const parity = (await suiteTasks('synthetic', { data: '', short: false, names: ['parity'] }))[0]!;
-    const small = { suite: 'synthetic', tasks: [parity], seeds: [1], minutes: 1, steps: 1, jobs: 1 };
+    const { tasks: [parity] } = await suiteTasks('synthetic', { data: '', short: false, names: ['parity'] });
+    const small = { suite: 'synthetic', tasks: [parity!], seeds: [1], minutes: 1, steps: 1, jobs: 1 };
     const { rows } = await runSuite({ ...small, mixers: ['identity'], words: ['--backend', 'cpu'] });
     expect(rows[0]).toMatchObject({ task: 'parity', mixer: 'identity', seed: 1, steps: 1, stopped: 'steps', role: 'other' });
     const dead = await runSuite({ ...small, mixers: ['identity'], words: ['--backend', 'no-such-backend'] });
@@ -70,7 +70,10 @@ describe('a suite', () => {
 
   test('refuses unknown names and says what there is', async () => {
     expect(() => suiteCells({ tasks: [echo], mixers: ['mambo'], seeds: [1] })).toThrow(ConfigError);
-    await expect(suiteTasks('synthetics', { data: '', short: false })).rejects.toThrow('expected one of synthetic');
+    await expect(suiteTasks('synthetics', { data: '', short: false })).rejects.toThrow('expected one of synthetic, lra');
+    await expect(suiteTasks('synthetic', { data: 'no-such-folder', short: false, names: ['sequential-mnist'] })).rejects.toThrow('cannot be read');
+    const { tasks, unavailable } = await suiteTasks('synthetic', { data: 'no-such-folder', short: false });
+    expect([tasks.length, unavailable.map(({ name }) => name)]).toEqual([6, ['sequential-mnist']]);
     await expect(suiteTasks('synthetic', { data: '', short: false, names: ['copying'] })).rejects.toThrow('expected some of selective-copying');
   });
 });

@@ -6,7 +6,7 @@ export interface TaskBatch {
   readonly length: number;
   /** Tokens [batch, length] or numbers [batch, length, channels], row after row. */
   readonly inputs: Int32Array | Float32Array;
-  /** The class to be said at each step, -1 where none is asked [batch, length]; one a sequence where the task pools [batch]. */
+  /** The class to be said at each step, -1 where none is asked [batch, length]; one a sequence where the task pools [batch], one a pair [batch / 2]. */
   readonly targets: Int32Array;
   /** Steps that count in each row, where rows are padded on the right. */
   readonly lengths?: Int32Array;
@@ -43,8 +43,11 @@ export interface LearningTask {
   readonly name: string;
   readonly reads: { readonly kind: 'tokens'; readonly vocabSize: number } | { readonly kind: 'numbers'; readonly channels: number };
   readonly classes: number;
-  /** `positions`: answers at steps; `mean`: one answer from the mean over counted steps. */
-  readonly answer: 'positions' | 'mean';
+  /**
+   * `positions`: answers at steps; `mean`: one answer from the mean over counted steps; `pair`: one answer for two sequences read by one model, the first half
+   * of the rows against the second, from both means and a bilinear form of them.
+   */
+  readonly answer: 'positions' | 'mean' | 'pair';
   /** Longest sequence that is trained on. */
   readonly trainLength: number;
   /** Longest sequence of any set. */
@@ -69,6 +72,8 @@ export interface LearningTask {
   readonly recipes?: Readonly<Record<string, Partial<Recipe>>>;
   /** Accuracy on the headline test of what looks at no order, by name. */
   trivial?(): Promise<Readonly<Record<string, number>>>;
+  /** What others print for this very task, best first. */
+  published?(): Promise<readonly { readonly model: string; readonly value: number; readonly source: string }[]>;
 }
 
 /** Answers at the last counted step of each row only. */
