@@ -18,7 +18,7 @@ enum { FFT_DOWN = 1, FFT_PRODUCT = 2, FFT_UP = 4 };
 
 typedef struct { vf re, im; } cv;
 
-INLINE vf subtract_product(vf c, vf a, vf b) { /* c - a * b */
+INLINE vf product_from(vf c, vf a, vf b) { /* c - a * b */
 #if W == 16
   return _mm512_fnmadd_ps(a, b, c);
 #elif W == 8
@@ -40,13 +40,13 @@ INLINE void cv_store(float *p, cv x) {
 INLINE cv cv_add(cv a, cv b) { return (cv){a.re + b.re, a.im + b.im}; }
 INLINE cv cv_subtract(cv a, cv b) { return (cv){a.re - b.re, a.im - b.im}; }
 INLINE cv cv_multiply(cv a, cv b) {
-  return (cv){subtract_product(a.re * b.re, a.im, b.im), multiply_add(a.re, b.im, a.im * b.re)};
+  return (cv){product_from(a.re * b.re, a.im, b.im), multiply_add(a.re, b.im, a.im * b.re)};
 }
 INLINE cv cv_turn(cv x, int sign) { return sign > 0 ? (cv){-x.im, x.re} : (cv){x.im, -x.re}; } /* times i or -i */
 INLINE cv cv_twiddle(cv x, const float *w, int sign) {                                           /* times w, or its conjugate */
   vf re = splat(w[0]), im = splat(w[1]);
-  if (sign > 0) return (cv){subtract_product(x.re * re, x.im, im), multiply_add(x.re, im, x.im * re)};
-  return (cv){multiply_add(x.im, im, x.re * re), subtract_product(x.im * re, x.re, im)};
+  if (sign > 0) return (cv){product_from(x.re * re, x.im, im), multiply_add(x.re, im, x.im * re)};
+  return (cv){multiply_add(x.im, im, x.re * re), product_from(x.im * re, x.re, im)};
 }
 
 /* x[m] = sum over r of x[r] exp(sign 2 pi i m r / radix). */
