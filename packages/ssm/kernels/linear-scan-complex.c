@@ -12,9 +12,9 @@ typedef double hd __attribute__((vector_size(HALF * 8)));
 typedef double hd_any __attribute__((vector_size(HALF * 8), may_alias, aligned(8)));
 typedef struct { hd re, im; } hd_pair;
 
-INLINE hd splat_double(double x) { return x - (hd){0}; }
-INLINE hd load_double(const double *p) { return *(const hd_any *)p; }
-INLINE void store_double(double *p, hd x) { *(hd_any *)p = x; }
+INLINE hd splat_hd(double x) { return x - (hd){0}; }
+INLINE hd load_hd(const double *p) { return *(const hd_any *)p; }
+INLINE void store_hd(double *p, hd x) { *(hd_any *)p = x; }
 INLINE hd load_half(const float *p, int count) {
   if (count >= HALF) return __builtin_convertvector((hf)*(const hf_any *)p, hd);
   float lanes[HALF] __attribute__((aligned(64)));
@@ -29,21 +29,21 @@ INLINE void store_half(float *p, hd x, int count) {
   *(hf_any *)lanes = value;
   for (int i = 0; i < count; i++) p[i] = lanes[i];
 }
-INLINE hd_pair zero_pair(void) { return (hd_pair){splat_double(0.0), splat_double(0.0)}; }
+INLINE hd_pair zero_pair(void) { return (hd_pair){splat_hd(0.0), splat_hd(0.0)}; }
 INLINE hd_pair load_pair(const float *re, const float *im, long at, int count) {
-  return (hd_pair){load_half(re + at, count), im ? load_half(im + at, count) : splat_double(0.0)};
+  return (hd_pair){load_half(re + at, count), im ? load_half(im + at, count) : splat_hd(0.0)};
 }
 INLINE void store_pair(float *re, float *im, long at, hd_pair x, int count) {
   store_half(re + at, x.re, count);
   if (im) store_half(im + at, x.im, count);
 }
-INLINE hd_pair load_doubles(const double *p, int e) { return (hd_pair){load_double(p + e), load_double(p + LINEAR_WIDE + e)}; }
+INLINE hd_pair load_doubles(const double *p, int e) { return (hd_pair){load_hd(p + e), load_hd(p + LINEAR_WIDE + e)}; }
 INLINE void store_doubles(double *p, int e, hd_pair x) {
-  store_double(p + e, x.re);
-  store_double(p + LINEAR_WIDE + e, x.im);
+  store_hd(p + e, x.re);
+  store_hd(p + LINEAR_WIDE + e, x.im);
 }
 INLINE hd_pair add_pairs(hd_pair a, hd_pair b) { return (hd_pair){a.re + b.re, a.im + b.im}; }
-INLINE hd multiply_add_double(hd a, hd b, hd c) {
+INLINE hd multiply_add_hd(hd a, hd b, hd c) {
 #if W == 16
   return _mm512_fmadd_pd(a, b, c);
 #elif W == 8
@@ -53,7 +53,7 @@ INLINE hd multiply_add_double(hd a, hd b, hd c) {
 #endif
 }
 INLINE hd_pair multiply_add_pairs(hd_pair a, hd_pair b, hd_pair c) {
-  return (hd_pair){multiply_add_double(a.re, b.re, multiply_add_double(-a.im, b.im, c.re)), multiply_add_double(a.re, b.im, multiply_add_double(a.im, b.re, c.im))};
+  return (hd_pair){multiply_add_hd(a.re, b.re, multiply_add_hd(-a.im, b.im, c.re)), multiply_add_hd(a.re, b.im, multiply_add_hd(a.im, b.re, c.im))};
 }
 INLINE hd_pair conjugate_pair(hd_pair a) { return (hd_pair){a.re, -a.im}; }
 
