@@ -86,14 +86,14 @@ export const STRUCTURAL: readonly Member[] = [
     paper: { title: 'Hyena Hierarchy: Towards Larger Convolutional Language Models', id: 'arXiv 2302.10866' },
     equation: 'z_1 = v, z_{n+1} = x_n . (h_n * z_n), y = z_{M+1}; h = window . MLP_sin(position), x_n and v through a short convolution',
     cost: { training: `O(M L log L) for each channel, M orders`, step: 'O(L) for each channel: the inputs so far are the state' },
-    implementation: { file: `${LAYERS}/hyena.ts`, mixer: 'hyena' }, golden: [{ family: 'kernel_hyena' }, { family: 'block_hyena' }], status: 'planned',
+    implementation: { file: `${LAYERS}/hyena.ts`, mixer: 'hyena' }, golden: [{ family: 'kernel_hyena' }, { family: 'block_hyena' }], status: 'implemented',
   },
   {
     key: 'sgconv', name: 'SGConv', aliases: ['SG-Conv', 'Structured Global Convolution'], paradigm: 'structural', year: 2022,
     paper: { title: 'What Makes Convolutional Models Great on Long Sequence Modeling?', id: 'arXiv 2210.09298' },
     equation: 'K = (1/Z) concat_i(decay_i interpolate(w_i)), scale i twice as long and half as heavy as the one before; y = K * x + D x',
     cost: { training: `${CONVOLUTION}, O(log L) parameters`, step: 'O(L) for each channel' },
-    implementation: { file: `${LAYERS}/sgconv.ts`, mixer: 'sgconv' }, golden: [{ family: 'kernel_sgconv' }], status: 'planned',
+    implementation: { file: `${LAYERS}/sgconv.ts`, mixer: 'sgconv' }, golden: [{ family: 'kernel_sgconv' }], status: 'implemented',
     note: 'Z is fixed at construction; the published code fixes it at the first batch it sees.',
   },
   {
@@ -101,7 +101,7 @@ export const STRUCTURAL: readonly Member[] = [
     paper: { title: 'Simple Hardware-Efficient Long Convolutions for Sequence Modeling', id: 'arXiv 2302.06646' },
     equation: 'y = K * x + D x, K learned directly and squashed: K <- sign(K) max(|K| - lambda, 0)',
     cost: { training: CONVOLUTION, step: 'O(L) for each channel' },
-    implementation: { file: `${LAYERS}/long-conv.ts`, mixer: 'long-conv' }, golden: [{ family: 'kernel_longconv' }], status: 'planned',
+    implementation: { file: `${LAYERS}/long-conv.ts`, mixer: 'long-conv' }, golden: [{ family: 'kernel_longconv' }], status: 'implemented',
     note: 'Causal with L taps; the published stand-alone file wraps round.',
   },
   {
@@ -117,7 +117,7 @@ export const STRUCTURAL: readonly Member[] = [
     equation: 'y = g . iFFT(FFT(x) . FFT(K)): the map of any long convolution, with transform, product and gate in one kernel',
     cost: { training: CONVOLUTION, step: 'as its host model' },
     capabilities: { state: 'growing', causal: true, runtime: false },
-    implementation: { file: 'packages/ssm/src/ops/fft-convolution/fft-convolution.ts' }, golden: [{ family: 'fftconv' }], status: 'planned',
+    implementation: { file: 'packages/ssm/src/ops/fft-convolution/fft-convolution.ts' }, golden: [{ family: 'fftconv' }], status: 'implemented',
     note: 'Not a layer of its own: the fused path of fftConvolution, which every long convolution here takes. Causal or not as its caller asks.',
   },
 ];

@@ -68,7 +68,7 @@ describe('Pathfinder', () => {
     for (const { x, y } of markers) expect(pixels[Math.round(y) * 32 + Math.round(x)]).toBe(1);
     expect(Math.min(...pixels)).toBe(0);
     expect(pixels.filter((value) => value > 0).length / 1024).toBeLessThan(0.5);
-    expect(pixels.filter((value) => value > 0.6 && value <= 0.75).length).toBeGreaterThan(20);
+    expect(pixels.filter((value) => value > 0.4 && value <= 0.75).length).toBeGreaterThan(20);
     expect(picture(5).pixels).toEqual(pixels);
     expect(picture(6).pixels).not.toEqual(pixels);
   });

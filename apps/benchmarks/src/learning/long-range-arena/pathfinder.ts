@@ -47,9 +47,16 @@ export function distanceTo({ from, to }: Pick<Dash, 'from' | 'to'>, { x, y }: Po
   return Math.hypot(x - from.x - share * dx, y - from.y - share * dy);
 }
 
+/** Beyond this many pixels a lower bound of a distance is enough: no margin is wider. */
+const FAR = 4;
+
 /** Smallest distance of two dashes that do not cross; their samples lie closer than half a pixel. */
 export function gapBetween(a: Dash, b: Dash): number {
   let least = Infinity;
+  // Most dashes are far apart, and a lower bound says so.
+  const apart = Math.hypot((a.from.x + a.to.x - b.from.x - b.to.x) / 2, (a.from.y + a.to.y - b.from.y - b.to.y) / 2);
+  const reach = (Math.hypot(a.to.x - a.from.x, a.to.y - a.from.y) + Math.hypot(b.to.x - b.from.x, b.to.y - b.from.y)) / 2;
+  if (apart > reach + FAR) return apart - reach;
   for (let index = 0; index <= 8; index++) {
     const share = index / 8;
     const point = (dash: Dash): Point => ({ x: dash.from.x + share * (dash.to.x - dash.from.x), y: dash.from.y + share * (dash.to.y - dash.from.y) });
@@ -114,8 +121,8 @@ function distractor(random: Random, taken: readonly Dash[], options: PathfinderO
   return path;
 }
 
-/** Coverage of a shape with a soft edge of one pixel. */
-const covered = (distance: number, radius: number): number => Math.max(0, Math.min(1, radius + 0.5 - distance));
+/** Coverage of a shape with a soft edge; full in its middle, however thin. */
+const covered = (distance: number, radius: number): number => Math.max(0, Math.min(1, (radius + 0.5 - distance) / Math.min(1, radius + 0.5)));
 
 function draw(paths: readonly (readonly Dash[])[], markers: readonly Point[], { window, dashThickness, markerRadius }: PathfinderOptions): Float32Array {
   const pixels = new Float32Array(window * window);
@@ -125,7 +132,7 @@ function draw(paths: readonly (readonly Dash[])[], markers: readonly Point[], { 
       for (let x = Math.max(0, Math.floor(Math.min(...xs) - reach)); x <= Math.min(window - 1, Math.ceil(Math.max(...xs) + reach)); x++) pixels[y * window + x] = Math.max(pixels[y * window + x]!, shade({ x, y }));
     }
   };
-  for (const dash of paths.flat()) paint([dash.from, dash.to], dashThickness + 1, (point) => 0.75 * covered(distanceTo(dash, point), Math.max(0.5, dashThickness / 2)));
+  for (const dash of paths.flat()) paint([dash.from, dash.to], dashThickness + 1, (point) => 0.75 * covered(distanceTo(dash, point), dashThickness / 2));
   for (const marker of markers) paint([marker], markerRadius + 1, ({ x, y }) => covered(Math.hypot(x - marker.x, y - marker.y), markerRadius));
   return pixels;
 }
