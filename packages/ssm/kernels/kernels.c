@@ -34,6 +34,9 @@
 #include "wkv4.c"
 #include "linear-scan.c"
 #include "linear-scan-complex.c"
+#include "attention-forward.c"
+#include "attention-backward.c"
+#include "mixture-of-experts.c"
 #include "adam-w.c"
 #include "ceilings.c"
 #include "ceilings-shaped.c"
@@ -78,6 +81,10 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_linearScanBackward: linear_scan_backward_plan(call, plan); return 0;
     case KERNEL_linearScanComplexForward: linear_scan_complex_forward_plan(call, plan); return 0;
     case KERNEL_linearScanComplexBackward: linear_scan_complex_backward_plan(call, plan); return 0;
+    case KERNEL_attentionForward: softmax_forward_plan(call, plan); return 0;
+    case KERNEL_attentionBackward: softmax_backward_plan(call, plan); return 0;
+    case KERNEL_mixtureOfExpertsForward: mixture_of_experts_forward_plan(call, plan); return 0;
+    case KERNEL_mixtureOfExpertsBackward: mixture_of_experts_backward_plan(call, plan); return 0;
     case KERNEL_sumOfSquares: sum_of_squares_plan(call, plan); return 0;
     case KERNEL_adamW: adam_w_plan(call, plan); return 0;
     case KERNEL_ceilingExponential:
@@ -126,6 +133,10 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_linearScanBackward: linear_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_linearScanComplexForward: linear_scan_complex_forward_run(call, begin, end, scratch); return;
     case KERNEL_linearScanComplexBackward: linear_scan_complex_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_attentionForward: softmax_forward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_attentionBackward: softmax_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_mixtureOfExpertsForward: mixture_of_experts_forward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_mixtureOfExpertsBackward: mixture_of_experts_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_sumOfSquares: sum_of_squares_run(call, phase, begin, end, workspace); return;
     case KERNEL_adamW: adam_w_run(call, begin, end); return;
     case KERNEL_ceilingExponential: ceiling_exponential_run(call, begin, end); return;

@@ -38,6 +38,13 @@ function attentionLengths([B, L, H, K, V, decayKind]: readonly number[]) {
   const decay = [0, H!, H! * K!, steps, keys][decayKind!]!;
   return { values, given: [keys, keys, values, decay, H! * K!, steps, keys, keys, steps, state, normaliser, maximum], control: B! * L!, final: [state, normaliser, maximum] };
 }
+function softmaxLengths([B, L, M, H, G, K, V, R, , T]: readonly number[]) {
+  const steps = B! * L!, slots = B! * M! * G!;
+  return { q: steps * H! * K!, k: steps * G! * K!, v: steps * G! * V!, y: steps * H! * V!, keys: slots * K!, values: slots * V!, rows: steps * 4, counts: B! * 4, table: T! * R! / 2 };
+}
+
+/** Gates of nonlinearScan by kind: LSTM, GRU, RNN, sLSTM, LTC. */
+const RECURRENT_GATES = [4, 3, 1, 4, 1] as const;
 
 /** Elements of every buffer of a call, from its integers, in the order of SIGNATURES. */
 const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Lengths>> = {
@@ -95,14 +102,14 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   rmsNormForward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!], outputs: [R! * D!] }),
   rmsNormBackward: ([R, D]) => ({ inputs: [R! * D!, D!, R! * D!, D!, R! * D!], outputs: [R! * D!, D!, R! * D!, D!] }),
   nonlinearScanForward: ([B, L, H, P, kind]) => {
-    const E = H! * P!, K = kind === 0 ? 4 : 3;
-    return { inputs: [B! * L! * K * E, H! * P! * K * P!, K * E, B! * E, B! * E, B! * L!], outputs: [B! * L! * E, B! * E, B! * E] };
+    const E = H! * P!, K = RECURRENT_GATES[kind!] ?? 1, state = B! * E;
+    return { inputs: [B! * L! * K * E, H! * P! * K * P!, K * E, state, state, B! * L!, state, state, 2 * E], outputs: [B! * L! * E, state, state, state, state] };
   },
   nonlinearScanBackward: ([B, L, H, P, kind]) => {
-    const E = H! * P!, K = kind === 0 ? 4 : 3, matrix = H! * P! * K * P!;
+    const E = H! * P!, K = RECURRENT_GATES[kind!] ?? 1, matrix = H! * P! * K * P!, state = B! * E;
     return {
-      inputs: [B! * L! * K * E, matrix, K * E, B! * E, B! * E, B! * L!, B! * L! * E, B! * E, B! * E],
-      outputs: [B! * L! * K * E, matrix, K * E, B! * E, B! * E],
+      inputs: [B! * L! * K * E, matrix, K * E, state, state, B! * L!, state, state, 2 * E, B! * L! * E, state, state, state, state],
+      outputs: [B! * L! * K * E, matrix, K * E, state, state, state, state, 2 * E],
     };
   },
   linearCrossEntropyForward: ([R, D, V]) => ({ inputs: [R! * D!, V! * D!, V!, R!], outputs: [R!] }),
@@ -158,6 +165,22 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   linearScanComplexBackward: (v) => {
     const { sequence, a, state, control } = linearLengths(v);
     return { inputs: [sequence, sequence, a, a, state, state, control, sequence, sequence, state, state], outputs: [sequence, sequence, a, a, state, state] };
+  },
+  attentionForward: (v) => {
+    const a = softmaxLengths(v);
+    return { inputs: [a.q, a.k, a.v, a.keys, a.values, a.rows, a.counts, a.table, a.table], outputs: [a.y, a.keys, a.values] };
+  },
+  attentionBackward: (v) => {
+    const a = softmaxLengths(v);
+    return { inputs: [a.q, a.k, a.v, a.keys, a.values, a.rows, a.counts, a.table, a.table, a.y, a.keys, a.values], outputs: [a.q, a.k, a.v, a.keys, a.values] };
+  },
+  mixtureOfExpertsForward: ([R, D, F, X, k, activation, n]) => {
+    const M = activation === 0 ? 2 * F! : F!;
+    return { inputs: [R! * D!, X! * M * D!, X! * D! * F!, R! * k!, R! * k!, n! * 3], outputs: [R! * D!] };
+  },
+  mixtureOfExpertsBackward: ([R, D, F, X, k, activation, n]) => {
+    const M = activation === 0 ? 2 * F! : F!;
+    return { inputs: [R! * D!, X! * M * D!, X! * D! * F!, R! * k!, R! * k!, n! * 3, R! * D!, X! + 1], outputs: [R! * D!, X! * M * D!, X! * D! * F!, R! * k!] };
   },
   sumOfSquares: ([n]) => ({ inputs: [n!], outputs: [1] }),
   adamW: ([n]) => ({ inputs: [n!, n!, n!, n!], outputs: [n!, n!, n!] }),

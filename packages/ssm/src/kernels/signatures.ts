@@ -92,18 +92,22 @@ export const SIGNATURES = {
   },
   /**
    * Recurrence with a block-diagonal recurrent matrix. gates = x[t] + recurrentBias + h[t-1] R (per head), kind 0 LSTM (gate order i, f, g, o;
-   * c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c)), kind 1 GRU (order r, z, n; n = tanh(x_n + r * (h R_n + b_n)); h = (1 - z) n + z h).
-   * R [H, P, K*P], K = 4 or 3; the gate axis of x is [K, H*P]. State: LSTM h and c, GRU h only (cells null). E = H * P.
+   * c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c)), kind 1 GRU (order r, z, n; n = tanh(x_n + r * (h R_n + b_n)); h = (1 - z) n + z h),
+   * kind 2 RNN (h = tanh(gate)), kind 3 sLSTM (order i, f, z, o; exponential gates with the maximum m; h = sigmoid(o) c / n), kind 4 LTC (`unfolds` times
+   * h = (h + dt f A) / (1 + dt (rate + f)), f = sigmoid(gate), dt = timeStep / unfolds, constants = [A, rate]).
+   * R [H, P, K*P], K = 4, 3, 1, 4, 1; the gate axis of x is [K, H*P]. State: h; LSTM c; sLSTM c, n, m (the others null). E = H * P.
    */
   nonlinearScanForward: {
-    inputs: ['x [B,L,K*E]', 'R [H,P,K*P]', 'recurrentBias? [K*E]', 'initialH? [B,E]', 'initialC? [B,E]', 'control? [B,L]'],
-    outputs: ['h [B,L,E]', 'finalH [B,E]', 'finalC? [B,E]'],
-    integers: ['B', 'L', 'H', 'P', 'kind'],
+    inputs: ['x [B,L,K*E]', 'R [H,P,K*P]', 'recurrentBias? [K*E]', 'initialH? [B,E]', 'initialC? [B,E]', 'control? [B,L]', 'initialN? [B,E]', 'initialM? [B,E]', 'constants? [2,E]'],
+    outputs: ['h [B,L,E]', 'finalH [B,E]', 'finalC? [B,E]', 'finalN? [B,E]', 'finalM? [B,E]'],
+    integers: ['B', 'L', 'H', 'P', 'kind', 'unfolds'],
+    scalars: ['timeStep'],
   },
   nonlinearScanBackward: {
-    inputs: ['x', 'R', 'recurrentBias?', 'initialH?', 'initialC?', 'control?', 'dh [B,L,E]', 'dFinalH? [B,E]', 'dFinalC? [B,E]'],
-    outputs: ['dx', 'dR', 'dRecurrentBias?', 'dInitialH?', 'dInitialC?'],
-    integers: ['B', 'L', 'H', 'P', 'kind'],
+    inputs: ['x', 'R', 'recurrentBias?', 'initialH?', 'initialC?', 'control?', 'initialN?', 'initialM?', 'constants?', 'dh [B,L,E]', 'dFinalH? [B,E]', 'dFinalC? [B,E]', 'dFinalN? [B,E]', 'dFinalM? [B,E]'],
+    outputs: ['dx', 'dR', 'dRecurrentBias?', 'dInitialH?', 'dInitialC?', 'dInitialN?', 'dInitialM?', 'dConstants?'],
+    integers: ['B', 'L', 'H', 'P', 'kind', 'unfolds'],
+    scalars: ['timeStep'],
   },
   /**
    * x[t] = a[t] x[t-1] + b[t], every channel by itself. varying 0: a is constant, [E]; 1: [B, L, E]. reverse 1: from the last step to the first;
@@ -140,7 +144,7 @@ export const SIGNATURES = {
     integers: ['R', 'D', 'V'],
   },
   linearCrossEntropyBackward: {
-    inputs: ['x', 'weight', 'bias?', 'targets', 'dLoss [R]'],
+    inputs: ['x', 'weight', 'bias?', 'targets [R] int32', 'dLoss [R]'],
     outputs: ['dx', 'dWeight', 'dBias?'],
     integers: ['R', 'D', 'V'],
   },
@@ -228,6 +232,36 @@ export const SIGNATURES = {
     inputs: ['k', 'v', 'decay', 'bonus', 'initialNumerator?', 'initialDenominator?', 'initialMaximum?', 'control?', 'dy [B,L,E]', 'dFinalNumerator?', 'dFinalDenominator?', 'dFinalMaximum?'],
     outputs: ['dk', 'dv', 'dDecay', 'dBonus', 'dInitialNumerator?', 'dInitialDenominator?', 'dInitialMaximum?'],
     integers: ['B', 'L', 'E'],
+  },
+  /**
+   * y[t] = softmax-weighted sum of v over the places low to high of the row of t; places: cached keys, then counted steps. `rows` by counted step: step, low, high, row of
+   * the rotation tables; then the masked steps. `counts`: counted steps, cached keys, first place the new state keeps, number kept. M = 0: no state.
+   */
+  attentionForward: {
+    inputs: ['q [B,L,H,K]', 'k [B,L,G,K]', 'v [B,L,G,V]', 'keys? [B,M,G,K]', 'values? [B,M,G,V]', 'rows [B,L,4] int32', 'counts [B,4] int32', 'cosine? [T,R/2]', 'sine? [T,R/2]'],
+    outputs: ['y [B,L,H,V]', 'finalKeys? [B,M,G,K]', 'finalValues? [B,M,G,V]'],
+    integers: ['B', 'L', 'M', 'H', 'G', 'K', 'V', 'R', 'interleaved', 'T'],
+    scalars: ['scale'],
+  },
+  attentionBackward: {
+    inputs: ['q', 'k', 'v', 'keys?', 'values?', 'rows [B,L,4] int32', 'counts [B,4] int32', 'cosine?', 'sine?', 'dy [B,L,H,V]', 'dFinalKeys? [B,M,G,K]', 'dFinalValues? [B,M,G,V]'],
+    outputs: ['dq', 'dk', 'dv', 'dKeys?', 'dValues?'],
+    integers: ['B', 'L', 'M', 'H', 'G', 'K', 'V', 'R', 'interleaved', 'T'],
+    scalars: ['scale'],
+  },
+  /**
+   * y[r] = sum over choices of gate * W2_e act(W1_e x[r]); activation 0 SwiGLU (first [X, 2 F, D], value above gate), 1 GELU (tanh form), 2 ReLU ([X, F, D]).
+   * `order`: pairs r * k + choice sorted by expert; `blocks` [n, 3]: expert, begin and end in `order`, at most 32 pairs each; `offsets`: where each expert begins.
+   */
+  mixtureOfExpertsForward: {
+    inputs: ['x [R,D]', 'first [X,M,D]', 'second [X,D,F]', 'gates [R,k]', 'order [R*k] int32', 'blocks [n,3] int32'],
+    outputs: ['y [R,D]'],
+    integers: ['R', 'D', 'F', 'X', 'k', 'activation', 'n'],
+  },
+  mixtureOfExpertsBackward: {
+    inputs: ['x', 'first', 'second', 'gates', 'order [R*k] int32', 'blocks [n,3] int32', 'dy [R,D]', 'offsets [X+1] int32'],
+    outputs: ['dx', 'dFirst', 'dSecond', 'dGates'],
+    integers: ['R', 'D', 'F', 'X', 'k', 'activation', 'n'],
   },
   /** out[0] = sum of squares of every element of x, accumulated in double in a fixed order. */
   sumOfSquares: { inputs: ['x [n]'], outputs: ['sum [1] float64'], integers: ['n'] },

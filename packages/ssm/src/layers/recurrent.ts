@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../backend/tensorflow.ts';
 import { ShapeError } from '../errors/index.ts';
 import { nonlinearScan, nonlinearScanStep } from '../ops/index.ts';
+import type { NonlinearScanStepOptions, RecurrentKind } from '../ops/index.ts';
 import { affine } from './affine.ts';
 import { disposeParameters } from './parameters.ts';
 import type { Parameters } from './parameters.ts';
@@ -11,9 +12,9 @@ import type { ApplyOptions, LayerCapabilities, SequenceLayer, SequenceResult } f
 import { checkState, zeroState } from './state.ts';
 import type { State, StateSpec } from './state.ts';
 
-/** What LSTM and GRU share: input projection, the fused recurrence, optional output projection. */
+/** What RNN, LSTM, GRU and LTC share: input projection, the fused recurrence, optional output projection. */
 export abstract class Recurrent<S extends State> implements SequenceLayer<S> {
-  abstract readonly kind: 'lstm' | 'gru';
+  abstract readonly kind: RecurrentKind;
   readonly config: RecurrentConfig;
   readonly capabilities: LayerCapabilities = { state: 'constant', causal: true, runtime: false };
   readonly parameters: Parameters;
@@ -31,9 +32,9 @@ export abstract class Recurrent<S extends State> implements SequenceLayer<S> {
     if (options.state !== undefined) checkState(`${this.kind}.apply`, this.stateSpec(x.shape[0]), options.state);
     return tf.tidy(() => {
       const { output, state } = nonlinearScan(this.#gates(x), this.parameters['recurrent.weight'], {
-        ...sequenceOptions(options), ...this.#cell(), ...(options.state && { state: options.state as never }),
+        ...sequenceOptions(options), ...this.cell(), ...(options.state && { state: options.state as never }),
       });
-      return { output: this.#project(output), state: this.#named(state) };
+      return { output: this.#project(output), state: state as unknown as S };
     });
   }
 
@@ -41,8 +42,8 @@ export abstract class Recurrent<S extends State> implements SequenceLayer<S> {
     if (x.rank !== 2 || x.shape[1] !== this.dModel) throw new ShapeError(`${this.kind}.step: x has shape [${x.shape}], expected [B, ${this.dModel}], one step. A sequence goes through apply(x).`);
     checkState(`${this.kind}.step`, this.stateSpec(x.shape[0]), state);
     return tf.tidy(() => {
-      const next = nonlinearScanStep(state as never, this.#gates(x), this.parameters['recurrent.weight'], this.#cell());
-      return { output: this.#project(next.output), state: this.#named(next.state) };
+      const next = nonlinearScanStep(state as never, this.#gates(x), this.parameters['recurrent.weight'], this.cell());
+      return { output: this.#project(next.output), state: next.state as unknown as S };
     });
   }
 
@@ -59,16 +60,13 @@ export abstract class Recurrent<S extends State> implements SequenceLayer<S> {
     return affine(x, this.parameters['input.weight'], this.parameters['input.bias']);
   }
 
-  #cell(): { kind: 'lstm' | 'gru'; recurrentBias?: Tensor } {
+  /** Kind of the cell and everything of it but x, R and state. */
+  protected cell(): NonlinearScanStepOptions {
     const recurrentBias = this.parameters['recurrent.bias'];
     return { kind: this.kind, ...(recurrentBias && { recurrentBias }) };
   }
 
   #project(hidden: Tensor): Tensor {
     return this.config.projection ? affine(hidden, this.parameters['out_proj.weight'], this.parameters['out_proj.bias']) : hidden;
-  }
-
-  #named(state: { hidden: Tensor; cell?: Tensor }): S {
-    return (this.kind === 'lstm' ? { hidden: state.hidden, cell: state.cell } : { hidden: state.hidden }) as unknown as S;
   }
 }

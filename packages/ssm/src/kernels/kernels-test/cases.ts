@@ -37,14 +37,18 @@ function ssdCases(kernel: KernelName): Case[] {
   return cases;
 }
 
+/** LSTM, GRU, RNN, sLSTM, LTC; a random normaliser of an sLSTM would be no state that any sequence leads to, so it starts from none. */
 function recurrentCases(kernel: KernelName): Case[] {
-  return [0, 1].flatMap((kind) => {
-    const absent = kind === 1 ? ['initialC', 'finalC', 'dFinalC', 'dInitialC'] : [];
+  const states = (letters: string): string[] => [...letters].flatMap((letter) => [`initial${letter}`, `final${letter}`, `dFinal${letter}`, `dInitial${letter}`]);
+  const never = [[...states('NM'), 'constants', 'dConstants'], [...states('CNM'), 'constants', 'dConstants'], [...states('CNM'), 'constants', 'dConstants'],
+    ['initialH', 'initialC', 'initialN', 'initialM', 'dInitialH', 'dInitialC', 'dInitialN', 'dInitialM', 'constants', 'dConstants'], states('CNM')];
+  return never.flatMap((absent, kind) => {
+    const same = { scalars: [0.8], values: { constants: (random: number) => random } };
     return ([
       [1, 1, 1, 1], [2, 17, 1, 3], [3, 33, 2, 16], [9, 16, 1, 20], [7, 15, 3, 5], [17, 40, 1, 33],
     ] as const).flatMap(([B, L, H, P]): Case[] => [
-      { kernel, integers: [B, L, H, P, kind], absent },
-      { kernel, integers: [B, L, H, P, kind], absent: [...absent, 'recurrentBias', 'initialH', 'initialC', 'dFinalH'], control: [0.3, 0.1] },
+      { kernel, integers: [B, L, H, P, kind, 3], ...same, absent },
+      { kernel, integers: [B, L, H, P, kind, 1], ...same, absent: [...absent, 'recurrentBias', 'initialH', 'initialC', 'dFinalH'], control: [0.3, 0.1] },
     ]);
   });
 }
@@ -124,6 +128,35 @@ const linearCases = (kernel: KernelName): Case[] => {
     ];
   })));
 };
+/** Targets from -1, which is ignored, to the last word. */
+const wordsOf = (vocabSize: number): NonNullable<Case['values']> => ({ targets: (random) => Math.floor(random * (vocabSize + 1)) - 1 });
+
+/** Causal attention of L steps behind `cached` keys; M = 0: none. */
+function softmaxCases(kernel: KernelName): Case[] {
+  return ([
+    [1, 1, 0, 1, 1, 1, 1, 0, 0], [2, 70, 0, 4, 2, 8, 5, 8, 0], [1, 33, 50, 2, 1, 17, 16, 4, 1], [2, 5, 130, 3, 3, 6, 33, 6, 0],
+  ] as const).map(([B, L, M, H, G, K, V, R, interleaved]): Case => {
+    const cached = Math.max(0, M - L), kept = M === 0 ? 0 : cached + L, absent = [...(M === 0 ? ['keys', 'values', 'finalKeys', 'finalValues', 'dFinalKeys', 'dFinalValues', 'dKeys', 'dValues'] : []), ...(R === 0 ? ['cosine', 'sine'] : [])];
+    const row = (i: number): number => Math.floor(i / 4) % L;
+    return {
+      kernel, integers: [B, L, M, H, G, K, V, R, interleaved, L], scalars: [0.6], absent,
+      values: { rows: (_random, i) => [row(i), 0, cached + row(i), row(i)][i % 4]!, counts: (_random, i) => [L, cached, 0, kept][i % 4]! },
+    };
+  });
+}
+
+/** Pair p chooses expert p mod X. */
+function expertCases(kernel: KernelName): Case[] {
+  return ([[1, 1, 1, 1, 1, 0], [40, 5, 9, 3, 2, 0], [70, 33, 16, 4, 1, 1], [9, 16, 17, 5, 2, 2]] as const).map(([R, D, F, X, k, activation]): Case => {
+    const order = Array.from({ length: X }, (_, expert) => Array.from({ length: R * k }, (__, pair) => pair).filter((pair) => pair % X === expert));
+    const offsets = order.reduce((sums, pairs) => [...sums, sums.at(-1)! + pairs.length], [0]);
+    const blocks = order.flatMap((pairs, expert) => Array.from({ length: Math.ceil(pairs.length / 32) }, (_, i) => [expert, offsets[expert]! + 32 * i, Math.min(offsets[expert]! + 32 * (i + 1), offsets[expert + 1]!)]));
+    return {
+      kernel, integers: [R, D, F, X, k, activation, blocks.length],
+      values: { order: (_random, i) => order.flat()[i]!, blocks: (_random, i) => blocks.flat()[i]!, offsets: (_random, i) => offsets[i]! },
+    };
+  });
+}
 
 /**
  * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
@@ -142,6 +175,11 @@ export const CASES: readonly Case[] = [
   ...(['gatedLinearAttentionForward', 'gatedLinearAttentionBackward'] as const).flatMap(attentionCases),
   ...(['wkv4Forward', 'wkv4Backward'] as const).flatMap(meanCases),
   ...(['linearScanForward', 'linearScanBackward', 'linearScanComplexForward', 'linearScanComplexBackward'] as const).flatMap(linearCases),
+  ...(['linearCrossEntropyForward', 'linearCrossEntropyBackward'] as const).flatMap((kernel) => ([[1, 1, 1], [70, 5, 9], [33, 32, 130], [130, 17, 65]] as const).flatMap((integers): Case[] => [
+    { kernel, integers, values: wordsOf(integers[2]) }, { kernel, integers, absent: ['bias'], values: wordsOf(integers[2]) },
+  ])),
+  ...(['attentionForward', 'attentionBackward'] as const).flatMap(softmaxCases),
+  ...(['mixtureOfExpertsForward', 'mixtureOfExpertsBackward'] as const).flatMap(expertCases),
   ...[1, 7, 16384, 70001].flatMap((n): Case[] => [
     { kernel: 'sumOfSquares', integers: [n] },
     { kernel: 'adamW', integers: [n], scalars: [1e-3, 0.9, 0.999, 1e-8, 0.01, 0.271, 0.003, 0.7] },

@@ -3,12 +3,14 @@ import { SIGNATURES } from '../../kernels/signatures.ts';
 import type { KernelName } from '../../kernels/signatures.ts';
 import type { KernelBuffer, KernelCall, KernelTarget } from '../../kernels/target.ts';
 import { adamWReference, sumOfSquaresReference } from '../adam-w/reference.ts';
+import { attentionBackwardReference, attentionForwardReference } from '../attention/reference.ts';
 import { causalConv1dBackwardReference, causalConv1dForwardReference } from '../causal-conv1d/reference.ts';
 import { crossEntropyBackwardReference, crossEntropyForwardReference } from '../linear-cross-entropy/reference.ts';
 import { linearBackwardReference, linearForwardReference } from '../linear/reference.ts';
 import { gatedLinearAttentionBackwardReference, gatedLinearAttentionForwardReference } from '../gated-linear-attention/reference.ts';
 import { fftConvolutionBackwardReference, fftConvolutionForwardReference } from '../fft-convolution/reference.ts';
 import { linearScanBackwardReference, linearScanForwardReference } from '../linear-scan/reference.ts';
+import { expertsBackwardReference, expertsForwardReference } from '../mixture-of-experts/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -69,10 +71,13 @@ const normInputs = (buffers: Buffers, integers: readonly number[], scalars: read
   x: required(buffers, 0), weight: buffers[1], z: buffers[2], bias: buffers[3],
 });
 
-const recurrentInputs = (buffers: Buffers, integers: readonly number[]) => ({
-  batch: integers[0]!, length: integers[1]!, heads: integers[2]!, headWidth: integers[3]!, kind: integers[4] === 0 ? 'lstm' as const : 'gru' as const,
+const RECURRENT_KINDS = ['lstm', 'gru', 'rnn', 'slstm', 'ltc'] as const;
+
+const recurrentInputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, heads: integers[2]!, headWidth: integers[3]!, kind: RECURRENT_KINDS[integers[4]!]!,
+  unfolds: integers[4] === 4 ? integers[5]! : 1, timeStep: scalars[0]!,
   x: required(buffers, 0), recurrent: required(buffers, 1), recurrentBias: buffers[2], initialHidden: buffers[3], initialCell: buffers[4],
-  control: buffers[5],
+  control: buffers[5], initialNormaliser: buffers[6], initialMaximum: buffers[7], constants: buffers[8],
 });
 
 const entropyInputs = (buffers: Buffers, integers: readonly number[]) => ({
@@ -132,6 +137,24 @@ const weightedInputs = (buffers: Buffers, integers: readonly number[]) => ({
   batch: integers[0]!, length: integers[1]!, channels: integers[2]!, k: required(buffers, 0), v: required(buffers, 1), decay: required(buffers, 2),
   bonus: required(buffers, 3), initialNumerator: buffers[4], initialDenominator: buffers[5], initialMaximum: buffers[6], control: buffers[7],
 });
+const softmaxInputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, capacity: integers[2]!, heads: integers[3]!, groups: integers[4]!, keyWidth: integers[5]!, valueWidth: integers[6]!,
+  rotary: integers[7]!, interleaved: integers[8] === 1, scale: scalars[0]!, q: required(buffers, 0), k: required(buffers, 1), v: required(buffers, 2), keys: buffers[3], values: buffers[4],
+  rows: required(buffers, 5), counts: required(buffers, 6), cosine: buffers[7], sine: buffers[8],
+});
+
+/** Experts by pair, from the pairs sorted by expert. */
+function expertInputs(buffers: Buffers, integers: readonly number[]) {
+  const [order, blocks] = [required(buffers, 4), required(buffers, 5)];
+  const chosen = new Int32Array(order.length);
+  for (let block = 0; block < blocks.length; block += 3) {
+    for (let place = blocks[block + 1]!; place < blocks[block + 2]!; place++) chosen[order[place]!] = blocks[block]!;
+  }
+  return {
+    rows: integers[0]!, inner: integers[1]!, hidden: integers[2]!, experts: integers[3]!, choices: integers[4]!, activation: (['swiglu', 'gelu', 'relu'] as const)[integers[5]!]!,
+    x: required(buffers, 0), first: required(buffers, 1), second: required(buffers, 2), gates: required(buffers, 3), chosen,
+  };
+}
 
 const RUNS: Readonly<Record<KernelName, Run>> = {
   selectiveScanForward: (buffers, integers) => {
@@ -186,13 +209,15 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
     const g = rmsNormBackwardReference(normInputs(buffers, integers, scalars), required(buffers, 4));
     return [g.dx, g.dWeight, g.dz, g.dBias];
   },
-  nonlinearScanForward: (buffers, integers) => {
-    const { hidden, finalHidden, finalCell } = nonlinearScanForwardReference(recurrentInputs(buffers, integers));
-    return [hidden, finalHidden, finalCell];
+  nonlinearScanForward: (buffers, integers, scalars) => {
+    const r = nonlinearScanForwardReference(recurrentInputs(buffers, integers, scalars));
+    return [r.hidden, r.finalHidden, r.finalCell, r.finalNormaliser, r.finalMaximum];
   },
-  nonlinearScanBackward: (buffers, integers) => {
-    const g = nonlinearScanBackwardReference(recurrentInputs(buffers, integers), required(buffers, 6), buffers[7] ?? null, buffers[8] ?? null);
-    return [g.dx, g.dRecurrent, g.dRecurrentBias, g.dInitialHidden, g.dInitialCell];
+  nonlinearScanBackward: (buffers, integers, scalars) => {
+    const g = nonlinearScanBackwardReference(recurrentInputs(buffers, integers, scalars), required(buffers, 9), {
+      hidden: buffers[10], cell: buffers[11], normaliser: buffers[12], maximum: buffers[13],
+    });
+    return [g.dx, g.dRecurrent, g.dRecurrentBias, g.dInitialHidden, g.dInitialCell, g.dInitialNormaliser, g.dInitialMaximum, g.dConstants];
   },
   linearCrossEntropyForward: (buffers, integers) => [crossEntropyForwardReference(entropyInputs(buffers, integers))],
   linearCrossEntropyBackward: (buffers, integers) => {
@@ -265,6 +290,19 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
       dx: required(buffers, 7), dxIm: required(buffers, 8), dFinal: buffers[9], dFinalIm: buffers[10],
     });
     return [g.db, g.dbIm, g.da, g.daIm, g.dInitial, g.dInitialIm];
+  },
+  attentionForward: (buffers, integers, scalars) => {
+    const { y, finalKeys, finalValues } = attentionForwardReference(softmaxInputs(buffers, integers, scalars));
+    return [y, finalKeys, finalValues];
+  },
+  attentionBackward: (buffers, integers, scalars) => {
+    const g = attentionBackwardReference(softmaxInputs(buffers, integers, scalars), required(buffers, 9), buffers[10], buffers[11]);
+    return [g.dq, g.dk, g.dv, g.dKeys, g.dValues];
+  },
+  mixtureOfExpertsForward: (buffers, integers) => [expertsForwardReference(expertInputs(buffers, integers))],
+  mixtureOfExpertsBackward: (buffers, integers) => {
+    const g = expertsBackwardReference(expertInputs(buffers, integers), required(buffers, 6));
+    return [g.dx, g.dFirst, g.dSecond, g.dGates];
   },
   sumOfSquares: (buffers) => [[sumOfSquaresReference(required(buffers, 0))]],
   adamW: (buffers, _integers, scalars) => {
