@@ -9,6 +9,7 @@ import { reportAsJson, reportAsText, verify } from './index.ts';
 /** Golden cases that travel with the ops, for clones without the shared folder. */
 const OPS = resolve(import.meta.dirname, '../../../../packages/ssm/src/ops');
 const LAYERS = resolve(import.meta.dirname, '../../../../packages/ssm/src/layers');
+const MODELS = resolve(import.meta.dirname, '../../../../packages/ssm/src/models/rwkv');
 /** Cases of sizes that the official golden set lacks. */
 const OWN = resolve(import.meta.dirname, '__golden__');
 const SCAN = join(OPS, 'selective-scan/__golden__');
@@ -17,7 +18,7 @@ const backends = await backendMatrix(useBackend);
 
 describe.each(backends)('golden cases of the repository on %s', (name) => {
   it.each(['auto', 'wasm-simd'] as const)('pass with kernels %s', async (kernels) => {
-    for (const [folder, least] of [[OPS, 18], [LAYERS, 1], [OWN, 3]] as const) {
+    for (const [folder, least] of [[OPS, 18], [LAYERS, 3], [MODELS, 4], [OWN, 3]] as const) {
       const { cases, summary } = await verify({ folder, backends: [name], kernels });
       expect(cases.filter((item) => item.status !== 'pass')).toEqual([]);
       expect(summary.pass).toBeGreaterThanOrEqual(least);

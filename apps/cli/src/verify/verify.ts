@@ -49,7 +49,7 @@ async function runCase(work: Work, backend: string): Promise<VerifyCase> {
   tf.engine().startScope();
   try {
     const golden = await GoldenCase.read(reference.jsonPath);
-    return compareCase(golden, backend, adapter.run(golden));
+    return compareCase(golden, backend, adapter.run(golden), (name) => adapter.gap?.(golden, name) ?? 0);
   } catch (error) {
     return failed(oneLine(error));
   } finally {

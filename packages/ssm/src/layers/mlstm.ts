@@ -13,7 +13,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, logSigmoid, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, headWidth, logSigmoid, partsOf, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface MlstmConfig {
   readonly dModel: number;
@@ -36,7 +36,7 @@ export function mlstmConfig(given: { dModel: number } & Partial<MlstmConfig>): M
   const { numHeads, conv1dKernelSize, qkvProjBlocksize, roundProjUpToMultipleOf, numBlocks } = config;
   checkWhole('mLSTM', { numHeads, conv1dKernelSize, qkvProjBlocksize, roundProjUpToMultipleOf, numBlocks });
   headWidth('mLSTM', 'the inner width', mlstmInner(config), numHeads);
-  headWidth('mLSTM', 'the inner width', mlstmInner(config), mlstmInner(config) / qkvProjBlocksize);
+  partsOf('mLSTM', 'qkvProjBlocksize', qkvProjBlocksize, 'the inner width', mlstmInner(config));
   return config;
 }
 

@@ -13,14 +13,14 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, partsOf, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface Rwkv5Config extends RwkvPlace, HeadSize { readonly dModel: number }
 
 export function rwkv5Config(given: { dModel: number } & Partial<Rwkv5Config>): Rwkv5Config {
   const config = completeConfig<Rwkv5Config>('Rwkv5', given, { ...RWKV_PLACE, headSize: 64 });
   checkWhole('Rwkv5', { headSize: config.headSize });
-  headWidth('Rwkv5', 'dModel', config.dModel, config.dModel / config.headSize);
+  partsOf('Rwkv5', 'headSize', config.headSize, 'dModel', config.dModel);
   return config;
 }
 

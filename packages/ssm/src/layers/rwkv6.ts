@@ -15,7 +15,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, partsOf, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface Rwkv6Config extends RwkvPlace, HeadSize {
   readonly dModel: number;
@@ -28,7 +28,7 @@ export function rwkv6Config(given: { dModel: number } & Partial<Rwkv6Config>): R
   const config = completeConfig<Rwkv6Config>('Rwkv6', given, { ...RWKV_PLACE, headSize: 64, maaRank: 32, decayRank: 64 });
   const { headSize, maaRank, decayRank } = config;
   checkWhole('Rwkv6', { headSize, maaRank, decayRank });
-  headWidth('Rwkv6', 'dModel', config.dModel, config.dModel / headSize);
+  partsOf('Rwkv6', 'headSize', headSize, 'dModel', config.dModel);
   return config;
 }
 

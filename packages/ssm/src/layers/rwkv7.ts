@@ -18,7 +18,7 @@ import { sequenceOptions } from './sequence-layer.ts';
 import type { ApplyOptions, SequenceResult } from './sequence-layer.ts';
 import { checkState } from './state.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, joinHeads, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, joinHeads, partsOf, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface Rwkv7Config extends RwkvPlace, HeadSize {
   readonly dModel: number;
@@ -33,7 +33,7 @@ export function rwkv7Config(given: { dModel: number } & Partial<Rwkv7Config>): R
   const config = completeConfig<Rwkv7Config>('Rwkv7', given, { ...RWKV_PLACE, headSize: 64, decayRank: 64, rateRank: 64, valueRank: 32, gateRank: 128 });
   const { headSize, decayRank, rateRank, valueRank, gateRank } = config;
   checkWhole('Rwkv7', { headSize, decayRank, rateRank, valueRank, gateRank });
-  headWidth('Rwkv7', 'dModel', config.dModel, config.dModel / headSize);
+  partsOf('Rwkv7', 'headSize', headSize, 'dModel', config.dModel);
   return config;
 }
 

@@ -88,6 +88,12 @@ export function headWidth(name: string, key: string, width: number, heads: numbe
   return width / heads;
 }
 
+/** How many parts of `size` make up `width`. @throws ConfigError where there is a rest. */
+export function partsOf(name: string, key: string, size: number, widthKey: string, width: number): number {
+  if (width % size !== 0) throw new ConfigError(`${name}: ${key} is ${size} and ${widthKey} ${width}, expected ${key} to divide it.`);
+  return width / size;
+}
+
 /** [B, L, H * P] -> [B, L, H, P]. */
 export function splitHeads(x: Tensor, heads: number): Tensor {
   const [batch, length, width] = x.shape as [number, number, number];

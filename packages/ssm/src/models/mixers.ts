@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors/index.ts';
 import { Gru, Identity, Lstm, Mamba, Mamba2 } from '../layers/index.ts';
 import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
-import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7, RwkvChannelMix } from '../layers/index.ts';
+import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7 } from '../layers/index.ts';
 import { Hyena, LongConv, SgConv } from '../layers/index.ts';
 import type { HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
@@ -82,7 +82,6 @@ const LAYERS: readonly (readonly [string, { create(config: { dModel: number }, o
   ['rwkv5', Rwkv5, { headSize: 3, outputScale: 1 }],
   ['rwkv6', Rwkv6, { headSize: 3, maaRank: 2, decayRank: 2, outputScale: 1 }],
   ['rwkv7', Rwkv7, { headSize: 3, decayRank: 2, rateRank: 2, valueRank: 2, gateRank: 4, outputScale: 1 }],
-  ['rwkv-channel-mix', RwkvChannelMix, { version: 6, outputScale: 1 }],
 ];
 for (const [name, layer, tiny] of LAYERS) registerMixer({ name, capabilities: CONSTANT, tiny, create: (config, random) => layer.create(config, { random }) });
 registerMixer({

@@ -1,4 +1,6 @@
 import { blockMambaFamily } from './block-mamba.ts';
+import { blockRetnetFamily } from './block-retnet.ts';
+import { blockXlstmFamily } from './block-xlstm.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
 import { kernelLongConvFamily, kernelSgConvFamily } from './global-convolution.ts';
@@ -8,12 +10,13 @@ import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { kernelDssFamily } from './kernel-dss.ts';
 import { kernelS4Family } from './kernel-s4.ts';
 import { linearRecurrenceFamily } from './linear-recurrence.ts';
+import { modelRwkvFamily } from './model-rwkv.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
 import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map(
-  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, kernelLongConvFamily, kernelSgConvFamily, kernelHyenaFamily, blockHyenaFamily, linearRecurrenceFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
+  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, blockRetnetFamily, blockXlstmFamily, modelRwkvFamily, kernelLongConvFamily, kernelSgConvFamily, kernelHyenaFamily, blockHyenaFamily, linearRecurrenceFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
     hippoFamily, kernelS4Family, kernelDssFamily].map((family) => [family.name, family]),
 );

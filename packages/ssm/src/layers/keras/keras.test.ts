@@ -5,12 +5,18 @@ import { useBackend } from '../../backend/index.ts';
 import { tf } from '../../backend/tensorflow.ts';
 import { ConfigError, ShapeError } from '../../errors/index.ts';
 import { Random } from '../../random/index.ts';
-import { gru, lstm, mamba, mamba2, register } from './index.ts';
+import { deltaNet, gatedDeltaNet, gla, gru, hgrn2, lstm, mamba, mamba2, mlstm, register, retnet, rwkv4, rwkv5, rwkv6, rwkv7 } from './index.ts';
 import type { SequenceTwinArgs } from './index.ts';
 
 const backends = await backendMatrix(useBackend);
-const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number][] = [
-  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['lstm', lstm, 2], ['gru', gru, 1]];
+/** Name, layer, number of states, and epochs of the training test where the published first weights are small. */
+const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number, number?][] = [
+  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['lstm', lstm, 2], ['gru', gru, 1],
+  ['retnet', (args) => retnet({ ...args, numHeads: 2 }), 2, 200], ['gla', (args) => gla({ ...args, numHeads: 2, gateLowRankDim: 4 }), 1], ['hgrn2', (args) => hgrn2({ ...args, numHeads: 2, expandRatio: 4 }), 1, 200],
+  ['deltaNet', (args) => deltaNet({ ...args, numHeads: 2 }), 2], ['gatedDeltaNet', (args) => gatedDeltaNet({ ...args, numHeads: 2, headDim: 4 }), 2],
+  ['mlstm', (args) => mlstm({ ...args, numHeads: 2, roundProjUpToMultipleOf: 8 }), 4], ['rwkv4', (args) => rwkv4({ ...args, outputScale: 1 }), 4],
+  ['rwkv5', (args) => rwkv5({ ...args, headSize: 4, outputScale: 1 }), 2], ['rwkv6', (args) => rwkv6({ ...args, headSize: 4, maaRank: 2, decayRank: 2, outputScale: 1 }), 2],
+  ['rwkv7', (args) => rwkv7({ ...args, headSize: 4, decayRank: 2, rateRank: 2, valueRank: 2, gateRank: 4, outputScale: 1 }), 2]];
 const noise = (shape: number[], seed = 1): Tensor => tf.tensor(Random.fromSeed(seed).normal(shape.reduce((a, b) => a * b, 1)), shape);
 const numbers = (tensor: unknown): number[] => [...(tensor as Tensor).dataSync()];
 
@@ -43,12 +49,12 @@ describe.each(backends)('ssm.layers on %s', (backend) => {
     register();
   });
 
-  it.each(families)('%s trains in tf.sequential where tf.layers.lstm stood, saves, loads, predicts the same', async (_, layer) => {
+  it.each(families)('%s trains in tf.sequential where tf.layers.lstm stood, saves, loads, predicts the same', async (_, layer, _leaves, epochs = 50) => {
     const { x, y } = recallTask(32, 6);
     // The layer's name is part of its seed, so that all backends start from the same weights.
     const model = tf.sequential({ layers: [layer({ units: 8, inputShape: [6, 2], seed: 1, name: 'memory' }), tf.layers.dense({ units: 1, activation: 'sigmoid', kernelInitializer: tf.initializers.glorotUniform({ seed: 1 }) })] });
     model.compile({ optimizer: tf.train.adam(0.01), loss: 'binaryCrossentropy' });
-    const history = await model.fit(x, y, { epochs: 50, batchSize: 16, shuffle: false, verbose: 0 });
+    const history = await model.fit(x, y, { epochs, batchSize: 16, shuffle: false, verbose: 0 });
     const losses = history.history.loss as number[];
     expect(losses[losses.length - 1]).toBeLessThan(0.3);
     expect(losses[0]).toBeGreaterThan(0.5);
@@ -74,14 +80,14 @@ describe.each(backends)('ssm.layers on %s', (backend) => {
   });
 
   it.each(families)('%s: padding behind tf.layers.masking changes nothing', (_, layer) => {
-    const model = tf.sequential({ layers: [tf.layers.masking({ maskValue: 0, inputShape: [null, 3] as unknown as number[] }), layer({ units: 3 })] });
+    const model = tf.sequential({ layers: [tf.layers.masking({ maskValue: 0, inputShape: [null, 3] as unknown as number[] }), layer({ units: 4 })] });
     const x = noise([2, 4, 3]);
     const padded = tf.concat([tf.zeros([2, 2, 3]), x.slice([0, 0, 0], [2, 2, 3]), tf.zeros([2, 1, 3]), x.slice([0, 2, 0], [2, 2, 3]), tf.zeros([2, 3, 3])], 1);
     expectClose(model.predict(padded), model.predict(x));
   });
 
   it.each(families)('%s: stateful batches continue each other until resetStates', (_, layer) => {
-    const options = { units: 3, seed: 4, name: 'same' };
+    const options = { units: 4, seed: 4, name: 'same' };
     const whole = tf.sequential({ layers: [layer({ ...options, batchInputShape: [2, 6, 3] })] });
     const parts = tf.sequential({ layers: [layer({ ...options, batchInputShape: [2, 3, 3], stateful: true })] });
     const x = noise([2, 6, 3]);

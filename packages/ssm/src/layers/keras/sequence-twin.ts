@@ -206,7 +206,10 @@ export abstract class SequenceTwin<Options extends object> extends tf.layers.Lay
   }
 
   #named(tensors: readonly Tensor[]): State {
-    return Object.fromEntries(this.family.stateNames.map((name, index) => [name, tensors[index]]));
+    const spec = this.#built().stateSpec(1);
+    // tfjs' graphs know float32 only; counters come back as such.
+    const typed = (name: string, tensor: Tensor): Tensor => ('dtype' in spec[name]! ? tf.cast(tensor, 'int32') : tensor);
+    return Object.fromEntries(this.family.stateNames.map((name, index) => [name, typed(name, tensors[index]!)]));
   }
 
   #keep(leaves: readonly Tensor[]): void {

@@ -11,6 +11,7 @@ import { mamba2Parameters } from '../mamba2-parameters.ts';
 import { Mamba2 } from '../mamba2.ts';
 import { recurrentConfig } from '../recurrent-config.ts';
 import { CONVOLUTION_TWINS } from './convolution-twins.ts';
+import { MATRIX_STATE_TWINS } from './matrix-state-twins.ts';
 import { SequenceTwin } from './sequence-twin.ts';
 import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
@@ -80,5 +81,5 @@ export const gru = (args: RecurrentTwinArgs): GruTwin => new GruTwin(args);
 
 /** Lets `tf.loadLayersModel` read models that contain these layers. May be called any number of times. */
 export function register(): void {
-  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS]) tf.serialization.registerClass(twin as never);
+  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS]) tf.serialization.registerClass(twin as never);
 }

@@ -5,6 +5,7 @@ import type { Random } from '../../random/index.ts';
 import { Backbone } from '../backbone.ts';
 import type { GivenBackboneConfig } from '../backbone-config.ts';
 import { mixers } from '../mixers.ts';
+import { Rwkv } from '../rwkv/index.ts';
 
 /** Something that must obey the state law. */
 export interface LawMember {
@@ -41,8 +42,11 @@ export function lawMembers(): LawMember[] {
     const isText = config.vocabSize !== undefined;
     return { name, differentiable: !isText, input: isText ? tokens : numbers, create: (random) => Backbone.create(config, { random }) };
   };
+  const rwkv = ([4, 5, 6, 7] as const).map((version): LawMember => ({
+    name: `rwkv (version ${version}, tokens)`, differentiable: false, input: tokens, create: (random) => Rwkv.create({ preset: 'tiny', version, outputScale: 1 }, { random }),
+  }));
   return [
-    ...layers,
+    ...layers, ...rwkv,
     backbone('backbone (mamba, mlp)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, dIntermediate: 12, inputSize: WIDTH, outputSize: 3 }),
     backbone('backbone (lstm, layer norm)', { dModel: 8, nLayer: 2, mixer: 'lstm', rmsNorm: false, inputSize: WIDTH, outputSize: 3 }),
     backbone('backbone (mamba, tokens)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, vocabSize: 11 }),
