@@ -1,0 +1,2 @@
+declare module '@echogarden/pffft-wasm/simd';
+declare module 'fft.js';
