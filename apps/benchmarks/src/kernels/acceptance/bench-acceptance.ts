@@ -4,6 +4,7 @@ import { OPERATIONS } from '../operations/index.ts';
 import type { OperationBenchmark } from '../operations/index.ts';
 import { causalConv1dPlain } from '../operations/causal-conv1d.ts';
 import { bandwidthLine, exponentialLine, matmulLine, ssdLine } from './arithmetic-lines.ts';
+import { fftLines } from './fft-lines.ts';
 import { flatnessLine } from './flatness.ts';
 import { notMeasured } from './line.ts';
 import type { AcceptanceLine } from './line.ts';
@@ -53,6 +54,7 @@ export async function benchAcceptance({ quick = false, only, threads = Math.min(
     else if (wanted(name)) add(notMeasured('3', `${name} of the memory bandwidth`, '>= 60%', 'the op is not here'));
     if (name === 'causalConv1d' && operation) add(bandwidthLine(causalConv1dPlain, target, budget, size));
   }
+  if (wanted('fftConvolution') && !quick) for (const line of await fftLines(target, threads, budget)) add(line);
   target.dispose();
   return {
     machine: cpus()[0]?.model ?? 'unknown', node: process.versions.node, target: `${target.name} ${target.instructionSet}`, threads: target.threads, quick,

@@ -1,4 +1,5 @@
 import type { KernelTarget } from '@mamba360/ssm/kernels';
+import { transformLength } from '../operations/fft-convolution.ts';
 import type { OperationBenchmark } from '../operations/index.ts';
 import { measureByBudget } from '../ratios/measure-by-budget.ts';
 import type { Budget } from '../ratios/measure-by-budget.ts';
@@ -7,9 +8,6 @@ import type { AcceptanceLine } from './line.ts';
 
 const ELEMENTS = 262_144, E = 64, RECURRENT_BAR = 0.1, TRANSFORM_BAR = 0.25;
 const LENGTHS = [4096, 16_384, 65_536, 262_144];
-
-/** Length of the transform that a causal convolution of L steps with a kernel of L needs at least. */
-const transformLength = (L: number): number => 2 ** Math.ceil(Math.log2(2 * L));
 
 /** B x L fixed, L growing: how much the time per element varies; transforms are divided by log2 of their length first. */
 export function flatnessLine(operation: OperationBenchmark, target: KernelTarget, budget: Budget, elements = ELEMENTS, lengths: readonly number[] = LENGTHS): AcceptanceLine {
