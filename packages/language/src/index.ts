@@ -1,2 +1,4 @@
-/** Language models with constant-cost state. Nothing is exported yet: see the table of packages in the repository's README for what works today. */
-export {};
+export * from './model/index.ts';
+export { BYTES, huggingFaceTokenizer } from './tokenizers/index.ts';
+export type { TokenDecoder, Tokenizer } from './tokenizers/index.ts';
+export type { Sampled, SamplingOptions } from './sampling/index.ts';

@@ -1,5 +1,6 @@
 import { FileError } from '../errors/index.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
+import type { Safetensors } from './safetensors.ts';
 import type { StoredTensor } from './stored-tensor.ts';
 import { parseStrictJson } from './strict-json.ts';
 import type { Json } from './strict-json.ts';
@@ -19,20 +20,23 @@ export type ModelSource = string | { readonly files: ReadonlyMap<string, Uint8Ar
 
 /** config.json of real models has some hundred keys; a megabyte is another kind of file. */
 const MAX_CONFIG_BYTES = 4_000_000;
+/** The index of a model of a thousand layers takes some megabytes. */
+const MAX_INDEX_BYTES = 64_000_000;
 
 /**
  * Reads a model folder.
  *
  * @param source - Folder path or files.
  * @param options.read - Names of further files to read if they exist. Default: preprocessing.json.
- * @throws FileError if config.json or model.safetensors is missing or not what it should be.
+ * @throws FileError if config.json or the weights (model.safetensors, or shards with model.safetensors.index.json) are missing or not what they should be.
  */
 export async function readModelFolder(source: ModelSource, options: { read?: readonly string[] } = {}): Promise<ModelFolder> {
   const where = typeof source === 'string' ? source : 'the given files';
   const read = typeof source === 'string' ? await folderReader(source) : async (name: string) => source.files.get(name);
   const configBytes = await read('config.json');
   const weightBytes = await read('model.safetensors');
-  if (configBytes === undefined || weightBytes === undefined) {
+  const indexBytes = weightBytes === undefined ? await read('model.safetensors.index.json') : undefined;
+  if (configBytes === undefined || (weightBytes === undefined && indexBytes === undefined)) {
     const missing = configBytes === undefined ? 'config.json' : 'model.safetensors';
     const pytorch = weightBytes === undefined && (await read('pytorch_model.bin')) !== undefined;
     throw new FileError(
@@ -47,7 +51,33 @@ export async function readModelFolder(source: ModelSource, options: { read?: rea
     const bytes = await read(name);
     if (bytes !== undefined) files.set(name, bytes);
   }
-  return { config, ...readSafetensors(weightBytes, `${where}: model.safetensors`), files };
+  const weights = weightBytes !== undefined ? readSafetensors(weightBytes, `${where}: model.safetensors`) : await readShards(indexBytes!, read, where);
+  return { config, ...weights, files };
+}
+
+/** Weights in several files, and the index that says which tensor lies where. Every named file is read once; a tensor in the wrong file or in two of them is a fault. */
+async function readShards(index: Uint8Array, read: (name: string) => Promise<Uint8Array | undefined>, where: string): Promise<Safetensors> {
+  const what = `${where}: model.safetensors.index.json`;
+  if (index.byteLength > MAX_INDEX_BYTES) throw new FileError(`${what} has ${index.byteLength} bytes, the limit is ${MAX_INDEX_BYTES}.`);
+  const parsed = parseStrictJson(new TextDecoder().decode(index), what, { nonFinite: true });
+  const map = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? parsed['weight_map'] : undefined;
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) throw new FileError(`${what}: weight_map is missing, expected an object of tensor names and file names. Fetch the index again.`);
+  const places = new Map(Object.entries(map));
+  const tensors = new Map<string, StoredTensor>(), metadata = new Map<string, string>();
+  for (const name of new Set(places.values())) {
+    if (typeof name !== 'string' || !/^[\w.-]+\.safetensors$/.test(name) || name.includes('..')) throw new FileError(`${what}: file name ${JSON.stringify(name)} is not the plain name of a .safetensors file beside it.`);
+    const bytes = await read(name);
+    if (bytes === undefined) throw new FileError(`${where}: ${name} is missing, which model.safetensors.index.json names. Fetch every file of the model.`);
+    const shard = readSafetensors(bytes, `${where}: ${name}`);
+    for (const [tensor, stored] of shard.tensors) {
+      if (places.get(tensor) !== name) throw new FileError(`${where}: ${name} holds the tensor ${JSON.stringify(tensor)}, which the index places in ${JSON.stringify(places.get(tensor) ?? 'no file')}. The files are of different versions; fetch all of them again.`);
+      tensors.set(tensor, stored);
+    }
+    for (const [key, value] of shard.metadata) metadata.set(key, value);
+  }
+  const absent = [...places.keys()].find((tensor) => !tensors.has(tensor));
+  if (absent !== undefined) throw new FileError(`${where}: the tensor ${JSON.stringify(absent)} is not in ${String(places.get(absent))}, where the index places it. Fetch that file again.`);
+  return { tensors, metadata };
 }
 
 /** The files of a model folder in memory. */

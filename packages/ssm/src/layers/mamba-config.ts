@@ -24,10 +24,15 @@ export interface MambaConfig {
   readonly convBias: boolean;
   /** Biases of in_proj and out_proj. Default false. */
   readonly bias: boolean;
+  /** RMS norms on delta's low-rank input, B and C, as Falcon-Mamba (no weights) and Jamba (weights) have them. Default none. */
+  readonly innerNorm: 'none' | 'plain' | 'weighted';
+  /** Added to the mean square of those norms. Default 1e-6. */
+  readonly innerNormEpsilon: number;
 }
 
 const DEFAULTS = {
   dState: 16, dConv: 4, expand: 2, dtRank: 'auto', dtMin: 0.001, dtMax: 0.1, dtInit: 'random', dtScale: 1, dtInitFloor: 1e-4, convBias: true, bias: false,
+  innerNorm: 'none', innerNormEpsilon: 1e-6,
 } as const;
 
 /** Options of other implementations of the layer that change speed, not values. */
@@ -53,6 +58,7 @@ export function mambaConfig(given: { dModel: number } & Partial<MambaConfig>): M
   }
   if (!(config.dtMin > 0 && config.dtMin <= config.dtMax)) throw new ConfigError(`Mamba: dtMin is ${config.dtMin} and dtMax ${config.dtMax}, expected 0 < dtMin <= dtMax.`);
   if (config.dtInit !== 'random' && config.dtInit !== 'constant') throw new ConfigError(`Mamba: dtInit is ${JSON.stringify(config.dtInit)}, expected 'random' or 'constant'.`);
+  if (!['none', 'plain', 'weighted'].includes(config.innerNorm)) throw new ConfigError(`Mamba: innerNorm is ${JSON.stringify(config.innerNorm)}, expected 'none', 'plain' or 'weighted'.`);
   return config;
 }
 

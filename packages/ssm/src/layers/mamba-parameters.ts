@@ -23,6 +23,9 @@ export function mambaParameters(config: MambaConfig): ParameterSpecs {
     'x_proj.weight': { shape: [rank + 2 * state, inner], initialise: fanInUniform() },
     'dt_proj.weight': { shape: [inner, rank], initialise: deltaWeight },
     'dt_proj.bias': { shape: [inner], initialise: inverseSoftplusOfLogUniform(config.dtMin, config.dtMax, config.dtInitFloor) },
+    ...(config.innerNorm === 'weighted' ? {
+      'dt_layernorm.weight': { shape: [rank], initialise: constant(1) }, 'b_layernorm.weight': { shape: [state], initialise: constant(1) }, 'c_layernorm.weight': { shape: [state], initialise: constant(1) },
+    } : {}),
     A_log: { shape: [inner, state], initialise: ([channels, size]) => Float32Array.from({ length: channels * size }, (_, index) => Math.log((index % size) + 1)) },
     D: { shape: [inner], initialise: constant(1) },
     'out_proj.weight': { shape: [config.dModel, inner], initialise: fanInUniform() },

@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../backend/tensorflow.ts';
 import { ShapeError } from '../errors/index.ts';
-import { causalConv1d, causalConv1dStep, selectiveScan, selectiveScanStep } from '../ops/index.ts';
+import { causalConv1d, causalConv1dStep, rmsNorm, selectiveScan, selectiveScanStep } from '../ops/index.ts';
 import { affine } from './affine.ts';
 import { camelKeys, mambaConfig, mambaSizes } from './mamba-config.ts';
 import type { MambaConfig } from './mamba-config.ts';
@@ -124,7 +124,12 @@ export class Mamba implements SequenceLayer<MambaState> {
   #selection(signal: Tensor): { delta: Tensor; B: Tensor; C: Tensor } {
     const { state, rank } = mambaSizes(this.config);
     const [low, B, C] = tf.split(affine(signal, this.parameters['x_proj.weight']), [rank, state, state], -1);
-    return { delta: affine(low, this.parameters['dt_proj.weight']), B, C };
+    return { delta: affine(this.#normed('dt', low), this.parameters['dt_proj.weight']), B: this.#normed('b', B), C: this.#normed('c', C) };
+  }
+
+  #normed(which: 'dt' | 'b' | 'c', x: Tensor): Tensor {
+    const { innerNorm, innerNormEpsilon: epsilon } = this.config;
+    return innerNorm === 'none' ? x : rmsNorm(x, this.parameters[`${which}_layernorm.weight`] ?? null, { epsilon });
   }
 
   /** A = -exp(A_log) [E, N], always negative. */

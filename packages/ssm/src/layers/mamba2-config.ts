@@ -27,6 +27,8 @@ export interface Mamba2Config {
   /** The norm comes before the gate. Default false. */
   readonly normBeforeGate: boolean;
   readonly normEpsilon: number;
+  /** Equal parts of the channels that the norm works in; null: `ngroups` of them. transformers' models have 1. Default null. */
+  readonly normGroups: number | null;
   /** First delta values are log-uniform in [dtMin, dtMax], in units of one step. Default .001 and .1. */
   readonly dtMin: number;
   readonly dtMax: number;
@@ -44,7 +46,7 @@ export type GivenMamba2Config = { dModel: number } & Partial<Mamba2Config>;
 
 const DEFAULTS = {
   dState: 128, dConv: 4, convInit: null, expand: 2, headdim: 64, dSsm: null, ngroups: 1, AInitRange: [1, 16], DHasHdim: false, rmsnorm: true, normBeforeGate: false,
-  normEpsilon: 1e-5, dtMin: 0.001, dtMax: 0.1, dtInitFloor: 1e-4, dtLimit: null, convBias: true, bias: false,
+  normEpsilon: 1e-5, normGroups: null, dtMin: 0.001, dtMax: 0.1, dtInitFloor: 1e-4, dtLimit: null, convBias: true, bias: false,
 } as const;
 
 export const MAMBA2_KEYS = Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[];
@@ -71,11 +73,13 @@ export function mamba2Config(given: GivenMamba2Config): Mamba2Config {
     throw new ConfigError(`Mamba2: expand is ${config.expand} at dModel ${config.dModel}, expected a number whose product with dModel is a whole number of channels.`);
   }
   if (config.dSsm !== null) whole('dSsm', config.dSsm);
+  if (config.normGroups !== null) whole('normGroups', config.normGroups);
   const ssm = config.dSsm ?? inner;
   if (ssm > inner) throw new ConfigError(`Mamba2: dSsm is ${ssm}, expected at most the inner width ${inner} (expand x dModel).`);
   if (ssm % config.headdim !== 0) throw new ConfigError(`Mamba2: headdim is ${config.headdim}, expected a divisor of the ${ssm} channels of the scan. Set headdim, for example ${greatestDivisor(ssm, config.headdim)}.`);
   const heads = ssm / config.headdim;
   if (heads % config.ngroups !== 0) throw new ConfigError(`Mamba2: ngroups is ${config.ngroups}, expected a divisor of the ${heads} heads.`);
+  if (config.normGroups !== null && ssm % config.normGroups !== 0) throw new ConfigError(`Mamba2: normGroups is ${config.normGroups}, expected a divisor of the ${ssm} channels of the scan, or null for ngroups.`);
   if (!(config.dtMin > 0 && config.dtMin <= config.dtMax)) throw new ConfigError(`Mamba2: dtMin is ${config.dtMin} and dtMax ${config.dtMax}, expected 0 < dtMin <= dtMax.`);
   const [low, high] = config.AInitRange;
   if (!(low > 0 && low <= high)) throw new ConfigError(`Mamba2: AInitRange is [${low}, ${high}], expected 0 < low <= high.`);

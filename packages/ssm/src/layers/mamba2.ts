@@ -158,7 +158,8 @@ export class Mamba2 implements SequenceLayer<Mamba2State> {
   /** Gated norm, the product beside the scan, output projection. */
   #finish(scanned: Tensor, gate: Tensor, beside: Projected['beside']): Tensor {
     const { ssm } = mamba2Sizes(this.config);
-    const { ngroups: groups, normEpsilon: epsilon, normBeforeGate } = this.config;
+    const { ngroups, normGroups, normEpsilon: epsilon, normBeforeGate } = this.config;
+    const groups = normGroups ?? ngroups;
     const flat = tf.reshape(scanned, [...scanned.shape.slice(0, -2), ssm]);
     const normed = this.config.rmsnorm ? rmsNorm(flat, this.parameters['norm.weight'], { z: gate, groups, epsilon, normBeforeGate }) : flat;
     const whole = beside ? tf.concat([tf.mul(tf.mul(beside[0], tf.sigmoid(beside[0])), beside[1]), normed], -1) : normed;

@@ -8,6 +8,7 @@ import { backboneConfig, officialBackboneConfig, paddedVocabSize } from './backb
 import type { BackboneConfig, GivenBackboneConfig } from './backbone-config.ts';
 import { Block, norm } from './block.ts';
 import type { Dropout } from './block.ts';
+import { huggingFaceConfig, huggingFaceName } from './hugging-face.ts';
 
 export interface BackboneOptions extends ApplyOptions {
   /** Source of dropout; needed only with `training` and `dropout` > 0. */
@@ -72,6 +73,17 @@ export class Backbone implements SequenceLayer {
     return model;
   }
 
+  /**
+   * A language model of transformers (Mamba, Falcon-Mamba, Mamba-2) with its weights.
+   *
+   * @param weights - By the names in its model.safetensors.
+   * @param config - Its config.json.
+   */
+  static fromHuggingFace(weights: WeightSource, config: { readonly [key: string]: unknown }): Backbone {
+    const given = weights instanceof Map ? weights : new Map(Object.entries(weights));
+    return Backbone.fromOfficial(new Map([...given].map(([name, value]) => [huggingFaceName(name), value])), huggingFaceConfig(config));
+  }
+
   get dModel(): number { return this.config.dModel; }
   get outputSize(): number { return this.config.outputSize ?? (this.config.vocabSize === null ? this.config.dModel : paddedVocabSize(this.config)); }
 
@@ -104,7 +116,7 @@ export class Backbone implements SequenceLayer {
         hidden = result.output;
         layers[index] = result.state;
       }
-      const output = this.#decode(hidden);
+      const output = this.#decode(hidden, options.observe);
       options.observe?.('head', output);
       return { output, state: { layers } };
     });
@@ -161,8 +173,9 @@ export class Backbone implements SequenceLayer {
     return this.#encoder ? this.#encoder.apply(x) : tf.clone(x);
   }
 
-  #decode(hidden: Tensor): Tensor {
+  #decode(hidden: Tensor, observe?: ApplyOptions['observe']): Tensor {
     const normed = this.#norm.apply(hidden);
+    observe?.('norm_f', normed);
     if (this.#head) return this.#head.apply(normed);
     return this.config.tieEmbeddings ? affine(normed, this.#encoder!.parameters.weight) : normed;
   }

@@ -2,6 +2,7 @@ export { Backbone, oursToOfficial } from './backbone.ts';
 export type { BackboneOptions } from './backbone.ts';
 export { backboneConfig, officialBackboneConfig, paddedVocabSize, PRESETS } from './backbone-config.ts';
 export type { BackboneConfig, GivenBackboneConfig, PresetName } from './backbone-config.ts';
+export { huggingFaceConfig, huggingFaceName } from './hugging-face.ts';
 export { mixer, mixers, registerMixer } from './mixers.ts';
 export type { MixerEntry } from './mixers.ts';
 export { checkNewProcess, checkStateLaw, formatStateLaw, LAW_EXEMPTIONS, lawExempt, lawMembers } from './state-law/index.ts';

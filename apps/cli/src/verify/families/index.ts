@@ -4,19 +4,36 @@ import { blockXlstmFamily } from './block-xlstm.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
 import { kernelLongConvFamily, kernelSgConvFamily } from './global-convolution.ts';
-import { blockHyenaFamily, kernelHyenaFamily } from './hyena.ts';
+import { hfModelsFamily } from './hf-models.ts';
 import { hippoFamily } from './hippo.ts';
-import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
+import { blockHyenaFamily, kernelHyenaFamily } from './hyena.ts';
 import { kernelDssFamily } from './kernel-dss.ts';
 import { kernelS4Family } from './kernel-s4.ts';
 import { linearRecurrenceFamily } from './linear-recurrence.ts';
+import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { modelRwkvFamily } from './model-rwkv.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
 import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
-export const FAMILIES: ReadonlyMap<string, Family> = new Map(
-  [selectiveScanFamily, selectiveStateUpdateFamily, causalConv1dFamily, blockRetnetFamily, blockXlstmFamily, modelRwkvFamily, kernelLongConvFamily, kernelSgConvFamily, kernelHyenaFamily, blockHyenaFamily, linearRecurrenceFamily, ssdFamily, blockMambaFamily, mambaSsmModelsFamily,
-    hippoFamily, kernelS4Family, kernelDssFamily].map((family) => [family.name, family]),
-);
+export const FAMILIES: ReadonlyMap<string, Family> = new Map([
+  blockHyenaFamily,
+  blockMambaFamily,
+  blockRetnetFamily,
+  blockXlstmFamily,
+  causalConv1dFamily,
+  hfModelsFamily,
+  hippoFamily,
+  kernelDssFamily,
+  kernelHyenaFamily,
+  kernelLongConvFamily,
+  kernelS4Family,
+  kernelSgConvFamily,
+  linearRecurrenceFamily,
+  mambaSsmModelsFamily,
+  modelRwkvFamily,
+  selectiveScanFamily,
+  selectiveStateUpdateFamily,
+  ssdFamily,
+].map((family) => [family.name, family]));

@@ -1,0 +1,2 @@
+export { checkSampling, sample } from './sample.ts';
+export type { Sampled, SamplingOptions } from './sample.ts';
