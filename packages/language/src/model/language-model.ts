@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs';
-import { tf, useBackend } from '@mamba360/ssm/backend';
+import { tf } from '@mamba360/ssm/backend';
 import type { ModelSource } from '@mamba360/ssm/checkpoints';
 import { ConfigError } from '@mamba360/ssm/errors';
 import { disposeState, keepState } from '@mamba360/ssm/layers';
@@ -8,6 +8,7 @@ import { Backbone } from '@mamba360/ssm/models';
 import { throwIfAborted, yieldToEventLoop } from '@mamba360/ssm/training';
 import { checkSampling, watchFor } from '../sampling/index.ts';
 import type { Tokenizer } from '../tokenizers/index.ts';
+import { ensureBackend } from './ensure-backend.ts';
 import { generateTokens, readTokens } from './generation.ts';
 import type { FinishReason, Position } from './generation.ts';
 import { loadFolder } from './load-folder.ts';
@@ -51,7 +52,7 @@ export class LanguageModel {
    * @throws FileError for a damaged or missing file, ConfigError for a model that is not read here, both before memory is taken for weights.
    */
   static async load(source: ModelSource, options: LanguageModelOptions = {}): Promise<LanguageModel> {
-    await useBackend();
+    await ensureBackend();
     const { config, tensors, tokenizer, endTokens } = await loadFolder(source);
     const backbone = 'model_type' in config ? Backbone.fromHuggingFace(tensors, config) : Backbone.fromOfficial(tensors, config);
     return new LanguageModel(backbone, { tokenizer: options.tokenizer ?? tokenizer ?? undefined, endTokens: options.endTokens ?? endTokens });
@@ -66,7 +67,7 @@ export class LanguageModel {
   generate(prompt: string | readonly number[], options?: GenerateOptions): Promise<Generated>;
   generate(prompts: readonly string[], options?: GenerateOptions): Promise<Generated[]>;
   async generate(prompt: string | readonly string[] | readonly number[], options: GenerateOptions = {}): Promise<Generated | Generated[]> {
-    await useBackend();
+    await ensureBackend();
     checkSampling(options);
     const many = Array.isArray(prompt) && typeof prompt[0] === 'string';
     const rows = (many ? prompt as string[] : [prompt as string | number[]]).map((one) => (typeof one === 'string' ? this.encode(one) : one));
@@ -76,7 +77,7 @@ export class LanguageModel {
 
   /** The same for one text, piece by piece: text-start, text-delta ..., text-end. */
   async* stream(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<TextEvent, void, void> {
-    await useBackend();
+    await ensureBackend();
     checkSampling(options);
     const ids = typeof prompt === 'string' ? this.encode(prompt) : prompt;
     yield* this.continueFrom(await readTokens(this.backbone, [ids], null, options.signal), options, ids);
@@ -117,7 +118,7 @@ export class LanguageModel {
    * @param text - Text, or ids. At least two tokens.
    */
   async score(text: string | readonly number[], options: { readonly signal?: AbortSignal } = {}): Promise<Score> {
-    await useBackend();
+    await ensureBackend();
     const ids = typeof text === 'string' ? this.encode(text) : text;
     if (ids.length < 2) throw new ConfigError(`score: the text has ${ids.length} tokens, expected at least two: the first one has nothing before it.`);
     const perToken = new Float32Array(ids.length - 1);
@@ -145,20 +146,22 @@ export class LanguageModel {
 
   /** One vector of width dModel a text: the mean, or the last step, of what stands before the head. */
   async embed(texts: readonly string[], options: { readonly pooling?: 'mean' | 'last'; readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
-    await useBackend();
+    await ensureBackend();
     const { pooling = 'mean' } = options, vectors: Float32Array[] = [];
     for (const text of texts) {
       throwIfAborted(options.signal);
       const ids = this.encode(text);
       if (ids.length === 0) throw new ConfigError('embed: a text has no tokens, expected at least one.');
-      const vector = tf.tidy(() => {
-        let hidden: Tensor | undefined;
-        this.backbone.apply(tf.tensor([ids], undefined, 'int32'), { observe: (name, tensor) => { if (name === 'norm_f') hidden = tensor; } });
-        const rows = tf.squeeze(hidden!, [0]);
-        return pooling === 'mean' ? tf.mean(rows, 0) : tf.squeeze(tf.slice(rows, [ids.length - 1, 0], [1, -1]), [0]);
+      let vector: Tensor | undefined;
+      tf.tidy(() => {
+        this.backbone.apply(tf.tensor([ids], undefined, 'int32'), { observe: (name, hidden) => {
+          if (name !== 'norm_f') return;
+          const rows = tf.squeeze(hidden, [0]);
+          vector = tf.keep(pooling === 'mean' ? tf.mean(rows, 0) : tf.squeeze(tf.slice(rows, [ids.length - 1, 0], [1, -1]), [0]));
+        } });
       });
-      vectors.push(await vector.data() as Float32Array);
-      vector.dispose();
+      vectors.push(await vector!.data() as Float32Array);
+      vector!.dispose();
       await yieldToEventLoop();
     }
     return vectors;

@@ -1,8 +1,9 @@
-import { tf, useBackend } from '@mamba360/ssm/backend';
+import { tf } from '@mamba360/ssm/backend';
 import { ConfigError, StateError } from '@mamba360/ssm/errors';
 import { cloneState, disposeState, loadState, saveState } from '@mamba360/ssm/layers';
 import type { State, StateOwner } from '@mamba360/ssm/layers';
 import type { Backbone } from '@mamba360/ssm/models';
+import { ensureBackend } from './ensure-backend.ts';
 import { disposePosition, readTokens } from './generation.ts';
 import type { Position } from './generation.ts';
 import type { LanguageModel } from './language-model.ts';
@@ -35,7 +36,7 @@ export class Session {
 
   /** Reads a text or token ids behind what was read so far. */
   async append(text: string | readonly number[], options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    await useBackend();
+    await ensureBackend();
     const ids = typeof text === 'string' ? this.#model.encode(text) : text;
     if (ids.length === 0) return;
     const next = await readTokens(this.#model.backbone, [ids], this.#position?.state ?? null, options.signal);
