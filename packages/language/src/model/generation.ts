@@ -3,7 +3,7 @@ import { tf } from '@mamba360/ssm/backend';
 import { ConfigError, DataError } from '@mamba360/ssm/errors';
 import { disposeState, keepState } from '@mamba360/ssm/layers';
 import type { State } from '@mamba360/ssm/layers';
-import type { Backbone } from '@mamba360/ssm/models';
+import type { TokenModel } from '@mamba360/ssm/models';
 import { Random } from '@mamba360/ssm/random';
 import { throwIfAborted, yieldToEventLoop } from '@mamba360/ssm/training';
 import { sample } from '../sampling/index.ts';
@@ -20,7 +20,7 @@ export function disposePosition({ state, logits }: Position): void {
   if (!logits.isDisposed) logits.dispose();
 }
 
-function checkIds(model: Backbone, rows: readonly (readonly number[])[]): void {
+function checkIds(model: TokenModel, rows: readonly (readonly number[])[]): void {
   const limit = model.config.vocabSize!;
   rows.forEach((row, index) => {
     if (row.length === 0) throw new DataError(`prompt ${index} has no tokens, expected at least one. Begin with a word, or with the model's beginning-of-text token.`);
@@ -34,7 +34,7 @@ function checkIds(model: Backbone, rows: readonly (readonly number[])[]): void {
  *
  * @param from - Where they continue; null: the beginning. Not disposed.
  */
-export async function readTokens(model: Backbone, rows: readonly (readonly number[])[], from: State | null, signal?: AbortSignal): Promise<Position> {
+export async function readTokens(model: TokenModel, rows: readonly (readonly number[])[], from: State | null, signal?: AbortSignal): Promise<Position> {
   checkIds(model, rows);
   const longest = Math.max(...rows.map((row) => row.length));
   let state = from, last: Tensor | null = null;
@@ -83,7 +83,7 @@ export interface GeneratedStep {
 }
 
 /** One step of a position: takes each row's token in. The old position is disposed. */
-export function advance(model: Backbone, position: Position, tokens: ArrayLike<number>): Position {
+export function advance(model: TokenModel, position: Position, tokens: ArrayLike<number>): Position {
   const next = tf.tidy(() => {
     const { output, state } = model.step(tf.tensor1d(Int32Array.from(tokens), 'int32'), position.state);
     return { state: keepState(state), logits: tf.keep(output) };
@@ -96,7 +96,7 @@ export function advance(model: Backbone, position: Position, tokens: ArrayLike<n
  * Tokens of every row, step by step. `position` is disposed at the end, also when the caller leaves early; `after` gets the position behind the last token
  * that was taken in, and owns it.
  */
-export async function* generateTokens(model: Backbone, start: Position, prompts: readonly (readonly number[])[], options: GenerationOptions, stopRow: (row: number) => boolean = () => false): AsyncGenerator<GeneratedStep[], void, void> {
+export async function* generateTokens(model: TokenModel, start: Position, prompts: readonly (readonly number[])[], options: GenerationOptions, stopRow: (row: number) => boolean = () => false): AsyncGenerator<GeneratedStep[], void, void> {
   const { maxNewTokens = 128, seed = 0, endTokens = [], signal } = options;
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1) throw new ConfigError(`generate: maxNewTokens is ${maxNewTokens}, expected a whole number of at least 1.`);
   const vocabSize = model.config.vocabSize!;

@@ -4,7 +4,8 @@ import type { ModelSource } from '@mamba360/ssm/checkpoints';
 import { ConfigError } from '@mamba360/ssm/errors';
 import { disposeState, keepState } from '@mamba360/ssm/layers';
 import type { State } from '@mamba360/ssm/layers';
-import { Backbone } from '@mamba360/ssm/models';
+import { languageModelFrom } from '@mamba360/ssm/models';
+import type { TokenModel } from '@mamba360/ssm/models';
 import { throwIfAborted, yieldToEventLoop } from '@mamba360/ssm/training';
 import { checkSampling, watchFor } from '../sampling/index.ts';
 import type { Tokenizer } from '../tokenizers/index.ts';
@@ -28,19 +29,19 @@ export interface LanguageModelOptions {
 /**
  * A language model with constant-cost state: read, generate, score, embed.
  *
- * @remarks Reads folders in the layout of transformers (Mamba, Falcon-Mamba, Mamba-2) and of mamba_ssm. Runs on tfjs, float32. Cost a token and size of the state do
+ * @remarks Reads folders in the layout of transformers (Mamba, Falcon-Mamba, Mamba-2, RWKV-4) and of mamba_ssm. Runs on tfjs, float32. Cost a token and size of the state do
  * not depend on how much was read before.
  * @example
  * const model = await LanguageModel.load('mamba-130m-hf');
  * const { text } = await model.generate('Once', { maxNewTokens: 64, temperature: 0.8, seed: 3 });
  */
 export class LanguageModel {
-  readonly backbone: Backbone;
+  readonly backbone: TokenModel;
   readonly tokenizer: Tokenizer | null;
   readonly endTokens: readonly number[];
 
-  /** @param backbone - A backbone over tokens; the model owns it from now on. */
-  constructor(backbone: Backbone, options: LanguageModelOptions = {}) {
+  /** @param backbone - A model over tokens, such as a `Backbone` with a vocabulary or an `Rwkv`; the model owns it from now on. */
+  constructor(backbone: TokenModel, options: LanguageModelOptions = {}) {
     if (backbone.config.vocabSize === null) throw new ConfigError('LanguageModel: the backbone reads numbers, expected one over tokens. Give it a vocabSize.');
     this.backbone = backbone;
     this.tokenizer = options.tokenizer ?? null;
@@ -54,8 +55,7 @@ export class LanguageModel {
   static async load(source: ModelSource, options: LanguageModelOptions = {}): Promise<LanguageModel> {
     await ensureBackend();
     const { config, tensors, tokenizer, endTokens } = await loadFolder(source);
-    const backbone = 'model_type' in config ? Backbone.fromHuggingFace(tensors, config) : Backbone.fromOfficial(tensors, config);
-    return new LanguageModel(backbone, { tokenizer: options.tokenizer ?? tokenizer ?? undefined, endTokens: options.endTokens ?? endTokens });
+    return new LanguageModel(languageModelFrom(tensors, config), { tokenizer: options.tokenizer ?? tokenizer ?? undefined, endTokens: options.endTokens ?? endTokens });
   }
 
   /** @throws ConfigError where the folder had no tokenizer: give token ids instead. */

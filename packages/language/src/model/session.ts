@@ -2,7 +2,7 @@ import { tf } from '@mamba360/ssm/backend';
 import { ConfigError, StateError } from '@mamba360/ssm/errors';
 import { cloneState, disposeState, loadState, saveState } from '@mamba360/ssm/layers';
 import type { State, StateOwner } from '@mamba360/ssm/layers';
-import type { Backbone } from '@mamba360/ssm/models';
+import type { TokenModel } from '@mamba360/ssm/models';
 import { ensureBackend } from './ensure-backend.ts';
 import { disposePosition, readTokens } from './generation.ts';
 import type { Position } from './generation.ts';
@@ -10,7 +10,7 @@ import type { LanguageModel } from './language-model.ts';
 import type { GenerateOptions, Generated, TextEvent } from './text-options.ts';
 
 /** What a session file is bound to: the model, and beside its state the logits of the next token. */
-const ownerOf = (model: Backbone): StateOwner => ({
+const ownerOf = (model: TokenModel): StateOwner => ({
   kind: 'language-session', config: model.config, parameters: model.parameters,
   stateSpec: (batch) => ({ model: model.stateSpec(batch), logits: [batch, model.outputSize] }),
 });

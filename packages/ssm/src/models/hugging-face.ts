@@ -2,7 +2,7 @@ import { ConfigError } from '../errors/index.ts';
 
 type Published = { readonly [key: string]: unknown };
 
-const PAGES = 'Supported: mamba, falcon_mamba, mamba2.';
+const SUPPORTED = 'Supported: mamba, falcon_mamba, mamba2, rwkv (version 4).';
 
 function number(config: Published, key: string, fallback?: number): number {
   const value = config[key] ?? fallback;
@@ -70,8 +70,23 @@ export function huggingFaceConfig(config: Published): { [key: string]: unknown }
   switch (config['model_type']) {
     case 'mamba': case 'falcon_mamba': return mamba(config);
     case 'mamba2': return mamba2(config);
-    default: throw new ConfigError(`config.json: model_type is ${JSON.stringify(config['model_type']) ?? 'missing'}, which is not read here. ${PAGES}`);
+    default: throw new ConfigError(`config.json: model_type is ${JSON.stringify(config['model_type']) ?? 'missing'}, which is not read here. ${SUPPORTED}`);
   }
+}
+
+/**
+ * transformers' RWKV-4 as `Rwkv.fromOfficial` takes it: weights by the names of BlinkDL/RWKV-LM.
+ *
+ * @throws ConfigError where the configuration says something that RWKV-4 has not.
+ */
+export function huggingFaceRwkv<Value>(weights: ReadonlyMap<string, Value>, config: Published): Map<string, Value> {
+  const epsilon = number(config, 'layer_norm_epsilon', 1e-5);
+  if (epsilon !== 1e-5) throw new ConfigError(`config.json: layer_norm_epsilon is ${epsilon}, expected 1e-5, which RWKV-4 was published with.`);
+  const renamed = new Map([...weights].map(([name, value]) => [name.replace(/^rwkv\./, '').replace(/^embeddings\./, 'emb.').replace('.attention.', '.att.').replace('.feed_forward.', '.ffn.').replace('.pre_ln.', '.ln0.')
+    .replace(/\.time_mix_(key|value|receptance)$/, (_, letter: string) => `.time_mix_${letter[0]}`), value]));
+  const embedding = renamed.get('emb.weight');
+  if (flag(config, 'tie_word_embeddings', false) && embedding !== undefined) renamed.set('head.weight', embedding);
+  return renamed;
 }
 
 /** Parameter names of transformers as mamba_ssm writes them. */

@@ -1,12 +1,12 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '@mamba360/ssm/backend';
 import { readSafetensors } from '@mamba360/ssm/checkpoints';
-import { Backbone } from '@mamba360/ssm/models';
+import { languageModelFrom } from '@mamba360/ssm/models';
 import type { GoldenCase, GoldenDescription } from '@mamba360/testing';
 import type { CaseOutputs } from '../compare-case.ts';
 import type { Family } from './family.ts';
 
-const BUILT = new Set(['mamba', 'falcon_mamba', 'mamba2']);
+const BUILT = new Set(['mamba', 'falcon_mamba', 'mamba2', 'rwkv']);
 
 /** Logits and last hidden state of the prompt; prompt + greedy tokens made by single steps from its state, with the first logits on the way. */
 function run(golden: GoldenCase): CaseOutputs {
@@ -17,7 +17,7 @@ function run(golden: GoldenCase): CaseOutputs {
   const total = outputs['greedy']?.[1] ?? length;
   const observed = outputs['generation_logits']?.[1] ?? 0;
   const vocabSize = outputs['logits']![2]!;
-  const model = Backbone.fromHuggingFace(readSafetensors(golden.model.weights).tensors, golden.model.config);
+  const model = languageModelFrom(readSafetensors(golden.model.weights).tensors, golden.model.config);
   try {
     let hidden: ArrayLike<number> = [];
     const first = model.apply(tf.tensor(Int32Array.from(values), [batch, length], 'int32'), { observe: (name, tensor) => { if (name === 'norm_f') hidden = tensor.dataSync().slice(); } });

@@ -87,7 +87,9 @@ export class Rwkv implements SequenceLayer<RwkvState> {
         valueFirst ??= result.valueFirst;
         blocks[index] = result.state;
       }
-      return { output: this.#head.apply(this.#norm.apply(hidden)), state: { blocks } };
+      const normed = this.#norm.apply(hidden);
+      observe?.('norm_f', normed);
+      return { output: this.#head.apply(normed), state: { blocks } };
     });
   }
 
