@@ -14,6 +14,7 @@ export const commands: CommandDef = {
   subCommands: {
     forecast: lazy(() => import('./time-series/verb.ts')),
     'time-series': group('time-series', 'Forecasts of time series', { forecast: lazy(() => import('./time-series/verb.ts')) }),
+    language: group('language', 'Language models', { generate: lazy(() => import('./language/generate-verb.ts')), score: lazy(() => import('./language/score-verb.ts')) }),
     doctor: lazy(() => import('./verbs/doctor.ts')),
     kernels: group('kernels', 'Compiled kernels of this machine', { build: lazy(() => import('./verbs/kernels-build.ts')) }),
     verify: lazy(() => import('./verbs/verify.ts')),
