@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_INPUTS = 24, MAX_OUTPUTS = 16, MAX_INTEGERS = 16, MAX_SCALARS = 16, MAX_PHASES = 6 };
+enum { MAX_INPUTS = 28, MAX_OUTPUTS = 20, MAX_INTEGERS = 16, MAX_SCALARS = 16, MAX_PHASES = 6 };
 
 /* The order equals the order of keys in src/kernels/signatures.ts (a test compares them); ceilings follow from 100. */
 enum kernel {
@@ -49,6 +49,8 @@ enum kernel {
   KERNEL_adamW = 37,
   KERNEL_ssdScanForward = 38,
   KERNEL_ssdScanBackward = 39,
+  KERNEL_mamba3ScanForward = 40,
+  KERNEL_mamba3ScanBackward = 41,
   KERNEL_ceilingExponential = 100,
   KERNEL_ceilingMultiplyAdd = 101,
   KERNEL_ceilingStream = 102,

@@ -16,6 +16,8 @@
 #include "selective-scan-complex.c"
 #include "ssd-scan-forward.c"
 #include "ssd-scan-backward.c"
+#include "mamba3-scan-forward.c"
+#include "mamba3-scan-backward.c"
 #include "causal-conv1d.c"
 #include "linear.c"
 #include "fft-convolution-forward.c"
@@ -53,6 +55,8 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_selectiveScanComplexBackward: selective_scan_complex_backward_plan(call, plan); return 0;
     case KERNEL_ssdScanForward: ssd_scan_forward_plan(call, plan); return 0;
     case KERNEL_ssdScanBackward: ssd_scan_backward_plan(call, plan); return 0;
+    case KERNEL_mamba3ScanForward: mamba3_scan_forward_plan(call, plan); return 0;
+    case KERNEL_mamba3ScanBackward: mamba3_scan_backward_plan(call, plan); return 0;
     case KERNEL_causalConv1dForward: causal_conv1d_forward_plan(call, plan); return 0;
     case KERNEL_causalConv1dBackward: causal_conv1d_backward_plan(call, plan); return 0;
     case KERNEL_linearForward: linear_forward_plan(call, plan); return 0;
@@ -105,6 +109,8 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_selectiveScanComplexBackward: selective_scan_complex_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_ssdScanForward: ssd_scan_forward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_ssdScanBackward: ssd_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
+    case KERNEL_mamba3ScanForward: mamba3_scan_forward_run(call, begin, end, scratch); return;
+    case KERNEL_mamba3ScanBackward: mamba3_scan_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_causalConv1dForward: causal_conv1d_forward_run(call, begin, end, scratch); return;
     case KERNEL_causalConv1dBackward: causal_conv1d_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_linearForward: linear_forward_run(call, phase, begin, end, workspace, scratch); return;

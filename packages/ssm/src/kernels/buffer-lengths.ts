@@ -46,6 +46,14 @@ function softmaxLengths([B, L, M, H, G, K, V, R, , T]: readonly number[]) {
 /** Gates of nonlinearScan by kind: LSTM, GRU, RNN, sLSTM, LTC. */
 const RECURRENT_GATES = [4, 3, 1, 4, 1] as const;
 
+function mamba3Lengths([B, L, H, P, G, N, R, S, sharedAngles]: readonly number[]) {
+  const steps = B! * L!, sequence = steps * H! * P!, dt = steps * H!, coefficients = steps * R! * G! * N!, bias = H! * R! * N!, projection = H! * R! * P!, rows = B! * H!;
+  const memory = [rows * S!, rows * P! * N!, rows * R! * N!, rows * R! * P!];
+  const angles = steps * (sharedAngles === 1 ? 1 : H!) * S!;
+  const own = [sequence, dt, dt, dt, coefficients, coefficients, angles, bias, bias, H!, sequence, projection, projection, projection, H! * P!, ...memory];
+  return { own, steps, sequence, memory };
+}
+
 /** Elements of every buffer of a call, from its integers, in the order of SIGNATURES. */
 const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Lengths>> = {
   selectiveScanForward: (v) => {
@@ -80,6 +88,14 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
   ssdScanBackward: (v) => {
     const s = ssdLengths(v);
     return { inputs: [...s.own, s.steps, s.sequence, s.state, s.states], outputs: s.own };
+  },
+  mamba3ScanForward: (v) => {
+    const s = mamba3Lengths(v);
+    return { inputs: [...s.own, s.steps], outputs: [s.sequence, ...s.memory] };
+  },
+  mamba3ScanBackward: (v) => {
+    const s = mamba3Lengths(v);
+    return { inputs: [...s.own, s.steps, s.sequence, ...s.memory], outputs: s.own };
   },
   causalConv1dForward: ([B, L, E, W]) => ({ inputs: [B! * L! * E!, E! * W!, E!, B! * (W! - 1) * E!, B! * L!], outputs: [B! * L! * E!, B! * (W! - 1) * E!] }),
   causalConv1dBackward: ([B, L, E, W]) => {

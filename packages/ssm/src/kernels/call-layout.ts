@@ -1,7 +1,7 @@
 /**
  * Places of the fields of `call_t` and `plan_t` (kernels/abi.h) in a 32-bit WebAssembly memory, in bytes.
  */
-export const CALL = { inputs: 0, outputs: 96, integers: 160, scalars: 224, size: 352 } as const;
+export const CALL = { inputs: 0, outputs: 112, integers: 192, scalars: 256, size: 384 } as const;
 export const PLAN = { workspaceBytes: 0, scratchBytes: 8, phases: 16, tasks: 20, size: 48 } as const;
 
 /** What a call needs, as the kernels' `plan` function says. */

@@ -291,6 +291,26 @@ export const SIGNATURES = {
     integers: ['B', 'L', 'H', 'P', 'G', 'N', 'softplus', 'stateEvery', 'varyingDecay', 'wideSkip'],
     scalars: ['dtLeast', 'dtMost'],
   },
+  /**
+   * Per head of width P, R ranks, state [P, N]; B, C turned by the angle (pairs i < S of N) after their biases, v = x * xProjection:
+   * angle[t] = angle[t-1] + tanh(angles[t]) pi dt[t], in [0, 2 pi) with wrapAngles; alpha = exp(logDecay); s = sigmoid(trap);
+   * h[t] = alpha h[t-1] + (1 - s) dt alpha sum_r v[t-1] B[t-1]^T + s dt sum_r v[t] B[t]^T;  o = h[t] C[t] + D v[t];
+   * y[t] = sum_r (normWeight ? o / rms(o) * normWeight : o) * silu(z[t] * zProjection) * outProjection. Absent projections are ones, an absent z is no gate.
+   */
+  mamba3ScanForward: {
+    inputs: ['x [B,L,H,P]', 'dt [B,L,H]', 'logDecay [B,L,H]', 'trap [B,L,H]', 'B [B,L,R,G,N]', 'C [B,L,R,G,N]', 'angles [B,L,1 or H,S]', 'bBias? [H,R,N]', 'cBias? [H,R,N]', 'D? [H]', 'z? [B,L,H,P]',
+      'xProjection? [H,R,P]', 'zProjection? [H,R,P]', 'outProjection? [H,R,P]', 'normWeight? [H,P]', 'initialAngle? [B,H,S]', 'initialState? [B,H,P,N]', 'initialB? [B,H,R,N]', 'initialX? [B,H,R,P]', 'control? [B,L]'],
+    outputs: ['y [B,L,H,P]', 'finalAngle [B,H,S]', 'finalState [B,H,P,N]', 'finalB [B,H,R,N]', 'finalX [B,H,R,P]'],
+    integers: ['B', 'L', 'H', 'P', 'G', 'N', 'R', 'S', 'sharedAngles', 'wrapAngles'],
+    scalars: ['epsilon'],
+  },
+  mamba3ScanBackward: {
+    inputs: ['x', 'dt', 'logDecay', 'trap', 'B', 'C', 'angles', 'bBias?', 'cBias?', 'D?', 'z?', 'xProjection?', 'zProjection?', 'outProjection?', 'normWeight?', 'initialAngle?', 'initialState?', 'initialB?', 'initialX?', 'control?',
+      'dy [B,L,H,P]', 'dFinalAngle? [B,H,S]', 'dFinalState? [B,H,P,N]', 'dFinalB? [B,H,R,N]', 'dFinalX? [B,H,R,P]'],
+    outputs: ['dx', 'dDt', 'dLogDecay', 'dTrap', 'dB', 'dC', 'dAngles', 'dBBias?', 'dCBias?', 'dD?', 'dz?', 'dXProjection?', 'dZProjection?', 'dOutProjection?', 'dNormWeight?', 'dInitialAngle?', 'dInitialState?', 'dInitialB?', 'dInitialX?'],
+    integers: ['B', 'L', 'H', 'P', 'G', 'N', 'R', 'S', 'sharedAngles', 'wrapAngles'],
+    scalars: ['epsilon'],
+  },
 } as const;
 
 export type KernelName = keyof typeof SIGNATURES;

@@ -6,6 +6,8 @@ import { camelKeys } from './mamba-config.ts';
 import { Mamba } from './mamba.ts';
 import { MAMBA2_KEYS } from './mamba2-config.ts';
 import { Mamba2 } from './mamba2.ts';
+import { MAMBA3_KEYS } from './mamba3-config.ts';
+import { Mamba3 } from './mamba3.ts';
 import { namedParameters } from './parameters.ts';
 import type { SequenceLayer } from './sequence-layer.ts';
 import type { State } from './state.ts';
@@ -29,6 +31,12 @@ export function runMamba2Golden(tensors: ReadonlyMap<string, StoredTensor>, para
   const { norm_eps: normEpsilon, ...rest } = params;
   const known = Object.entries(camelKeys(rest)).filter(([key]) => key === 'dModel' || (MAMBA2_KEYS as readonly string[]).includes(key));
   return compareBlock(Mamba2.fromOfficial(blockWeights(tensors), { ...Object.fromEntries(known), normEpsilon }), tensors, convolutionAndScan);
+}
+
+/** The same for Mamba-3 with one rank; its cases store no final state. */
+export function runMamba3Golden(tensors: ReadonlyMap<string, StoredTensor>, params: { readonly [key: string]: unknown }): GoldenComparison[] {
+  const known = Object.entries(camelKeys(params)).filter(([key]) => key === 'dModel' || (MAMBA3_KEYS as readonly string[]).includes(key));
+  return compareBlock(Mamba3.fromOfficial(blockWeights(tensors), Object.fromEntries(known)), tensors, () => []);
 }
 
 function blockWeights(tensors: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, StoredTensor> {

@@ -6,7 +6,7 @@ import { backendMatrix, BOUNDS, tensorError } from '@mamba360/testing';
 import { describe, expect, it } from 'vitest';
 import { useBackend } from '../backend/index.ts';
 import { float32Values, readSafetensors } from '../checkpoints/index.ts';
-import { runMamba2Golden, runMambaGolden } from '../layers/golden-mamba.ts';
+import { runMamba2Golden, runMamba3Golden, runMambaGolden } from '../layers/golden-mamba.ts';
 import { runBackboneGolden } from './golden-backbone.ts';
 
 const golden = join(process.env.MAMBA360_SHARED ?? resolve(fileURLToPath(import.meta.url), '../../../../../../shared'), 'golden');
@@ -16,10 +16,10 @@ const cases = (family: string, prefix: string): string[] =>
 const tensorsOf = async (path: string) => readSafetensors(new Uint8Array(await readFile(path))).tensors;
 
 describe.skipIf(!present).each(present ? await backendMatrix(useBackend) : [])('golden cases beside the repository, on %s', (backend) => {
-  it.each([...cases('block_mamba', 'mamba1_'), ...cases('block_mamba', 'mamba2_')])('%s', async (base) => {
+  it.each([...cases('block_mamba', 'mamba1_'), ...cases('block_mamba', 'mamba2_'), ...cases('block_mamba', 'mamba3_')])('%s', async (base) => {
     await useBackend(backend);
     const { params } = JSON.parse(await readFile(`${base}.json`, 'utf8')) as { params: Record<string, unknown> };
-    const run = base.includes('mamba2_') ? runMamba2Golden : runMambaGolden;
+    const run = base.includes('mamba3_') ? runMamba3Golden : base.includes('mamba2_') ? runMamba2Golden : runMambaGolden;
     const comparisons = run(await tensorsOf(`${base}.safetensors`), params);
     expect(comparisons.length).toBeGreaterThan(10);
     for (const { name, actual, expected } of comparisons) expect(tensorError(actual, expected).relative, name).toBeLessThan(name.startsWith('grad_') ? BOUNDS.gradient : BOUNDS.output);

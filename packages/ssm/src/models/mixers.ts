@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors/index.ts';
-import { Gru, Identity, Lstm, Mamba, Mamba2 } from '../layers/index.ts';
-import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer } from '../layers/index.ts';
+import { Gru, Identity, Lstm, Mamba, Mamba2, Mamba3, DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7, RwkvChannelMix } from '../layers/index.ts';
+import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer, GivenMamba3Config } from '../layers/index.ts';
 import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7 } from '../layers/index.ts';
 import { Hyena, LongConv, SgConv } from '../layers/index.ts';
 import type { HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
@@ -60,6 +60,10 @@ registerMixer({
 registerMixer({
   name: 'mamba2', capabilities: CONSTANT, tiny: { dState: 4, dConv: 3, headdim: 2, ngroups: 2 },
   create: (config, random) => Mamba2.create(config as GivenMamba2Config, { random }),
+});
+registerMixer({
+  name: 'mamba3', capabilities: CONSTANT, tiny: { dState: 8, headdim: 2, ngroups: 2, isMimo: true, mimoRank: 2, isOutprojNorm: true },
+  create: (config, random) => Mamba3.create(config as GivenMamba3Config, { random }),
 });
 registerMixer({
   name: 'lstm', capabilities: CONSTANT, tiny: {},

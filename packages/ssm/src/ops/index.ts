@@ -25,6 +25,8 @@ export { linearScan, linearScanStep } from './linear-scan/index.ts';
 export type { LinearScanOptions, LinearScanResult } from './linear-scan/index.ts';
 export { mixtureOfExperts } from './mixture-of-experts/index.ts';
 export type { ExpertWeights, MixtureOfExpertsOptions, MixtureOfExpertsResult } from './mixture-of-experts/index.ts';
+export { mamba3Scan, mamba3ScanStep } from './mamba3-scan/index.ts';
+export type { Mamba3ScanInputs, Mamba3ScanOptions, Mamba3ScanResult, Mamba3ScanState, Mamba3ScanStepOptions } from './mamba3-scan/index.ts';
 export { nonlinearScan, nonlinearScanStep } from './nonlinear-scan/index.ts';
 export type { NonlinearScanOptions, NonlinearScanResult, NonlinearScanStepOptions, NonlinearState, RecurrentKind } from './nonlinear-scan/index.ts';
 export { registerOps } from './register-ops.ts';

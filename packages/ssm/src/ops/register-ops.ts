@@ -7,6 +7,7 @@ import { gatedAttention } from './gated-linear-attention/kernel.ts';
 import { longConvolution } from './fft-convolution/kernel.ts';
 import { complexLinearScan, realLinearScan } from './linear-scan/kernel.ts';
 import { experts } from './mixture-of-experts/kernel.ts';
+import { trapezoidalScan } from './mamba3-scan/kernel.ts';
 import { recurrence } from './nonlinear-scan/kernel.ts';
 import { normalisation } from './rms-norm/kernel.ts';
 import { complexScan, realScan } from './selective-scan/kernel.ts';
@@ -22,7 +23,7 @@ import { modesKernel } from './vandermonde/kernel.ts';
  * loads registered kernels, such as a graph model. May be called any number of times.
  */
 export function registerOps(): void {
-  for (const operation of [realScan, complexScan, convolution, longConvolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual, gatedAttention, weightedMean, realLinearScan, complexLinearScan, attend, experts]) operation.register();
+  for (const operation of [realScan, complexScan, convolution, longConvolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual, gatedAttention, weightedMean, realLinearScan, complexLinearScan, attend, experts, trapezoidalScan]) operation.register();
   for (const operation of [modesKernel, cauchyProduct, dplrKernel, stateSpace]) operation.register();
   registerAdamW();
 }

@@ -64,6 +64,6 @@ export const GATING: readonly Member[] = [
     paper: { title: 'Mamba-3: Improved Sequence Modeling using State Space Principles', id: 'arXiv 2603.15569' },
     equation: 'h[t] = alpha[t] h[t-1] + beta[t] B[t-1] x[t-1]^T + gamma[t] B[t] x[t]^T (trapezoidal rule), B and C rotated by accumulated angles (complex states), rank R inputs and outputs (MIMO)',
     cost: { training: 'O(L E (N + Q) R) over chunks of Q', step: 'O(E N R)' },
-    implementation: { file: `${LAYERS}/mamba3.ts`, mixer: 'mamba3' }, golden: [{ family: 'mamba3' }, { family: 'block_mamba', cases: ['mamba3_'] }], status: 'planned',
+    implementation: { file: `${LAYERS}/mamba3.ts`, mixer: 'mamba3' }, golden: [{ family: 'mamba3' }, { family: 'block_mamba', cases: ['mamba3_'] }], status: 'implemented',
   },
 ];

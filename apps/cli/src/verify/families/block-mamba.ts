@@ -1,6 +1,6 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs';
 import { tf } from '@mamba360/ssm/backend';
-import { Mamba, Mamba2, namedParameters } from '@mamba360/ssm/layers';
+import { Mamba, Mamba2, Mamba3, namedParameters } from '@mamba360/ssm/layers';
 import type { SequenceLayer, State } from '@mamba360/ssm/layers';
 import type { GoldenCase, GoldenDescription } from '@mamba360/testing';
 import type { CaseOutputs } from '../compare-case.ts';
@@ -55,9 +55,17 @@ const MAMBA2: Generation = {
   },
 };
 
+const MAMBA3: Generation = {
+  create: (weights, description) => Mamba3.fromOfficial(weights, {
+    ...given(description, ['d_model', 'd_state', 'expand', 'headdim', 'ngroups', 'rope_fraction', 'is_mimo', 'mimo_rank']), is_outproj_norm: 'norm.weight' in description.inputs,
+    ...(typeof description.params['A_floor'] === 'number' ? { AFloor: description.params['A_floor'] } : {}),
+  }),
+  firstChannel: () => 0,
+};
+
 function run(golden: GoldenCase): CaseOutputs {
   const { description } = golden;
-  const generation = generationOf(description)!;
+  const generation = generationOf(description);
   const names = Object.keys(description.inputs).filter((name) => name !== 'x' && name !== 'dy');
   const layer = generation.create(Object.fromEntries(names.map((name) => {
     const { shape, values } = golden.value(name);
@@ -86,14 +94,14 @@ function statesOf(layer: SequenceLayer, x: Tensor, state: State, { firstChannel 
 }
 
 /** Known by what the weights hold, whatever the case is called. */
-function generationOf({ case: name, inputs }: GoldenDescription): Generation | null {
-  if (/^mamba3/.test(name) || 'B_bias' in inputs) return null;
-  return /^mamba2/.test(name) || 'dt_bias' in inputs ? MAMBA2 : MAMBA;
+function generationOf({ case: name, inputs }: GoldenDescription): Generation {
+  if (name.startsWith('mamba3') || 'B_bias' in inputs) return MAMBA3;
+  return name.startsWith('mamba2') || 'dt_bias' in inputs ? MAMBA2 : MAMBA;
 }
 
-/** Blocks with weights: Mamba and Mamba-2. */
+/** Blocks with weights: Mamba, Mamba-2, Mamba-3. */
 export const blockMambaFamily: Family = {
   name: 'block_mamba',
-  unsupported: (description) => (generationOf(description) ? null : 'the Mamba-3 layer is not built yet'),
+  unsupported: () => null,
   run,
 };

@@ -10,6 +10,7 @@ import { blockHyenaFamily, kernelHyenaFamily } from './hyena.ts';
 import { kernelDssFamily } from './kernel-dss.ts';
 import { kernelS4Family } from './kernel-s4.ts';
 import { linearRecurrenceFamily } from './linear-recurrence.ts';
+import { mamba3Family } from './mamba3.ts';
 import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { modelRwkvFamily } from './model-rwkv.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
@@ -31,6 +32,7 @@ export const FAMILIES: ReadonlyMap<string, Family> = new Map([
   kernelS4Family,
   kernelSgConvFamily,
   linearRecurrenceFamily,
+  mamba3Family,
   mambaSsmModelsFamily,
   modelRwkvFamily,
   selectiveScanFamily,

@@ -38,6 +38,22 @@ function ssdCases(kernel: KernelName): Case[] {
 }
 
 /** LSTM, GRU, RNN, sLSTM, LTC; a random normaliser of an sLSTM would be no state that any sequence leads to, so it starts from none. */
+function mamba3Cases(kernel: KernelName): Case[] {
+  const cases: Case[] = [];
+  const add = (B: number, L: number, H: number, P: number, G: number, N: number, R: number, S: number, shared: number, wrap: number, more: Partial<Case> = {}): void => {
+    cases.push({ kernel, integers: [B, L, H, P, G, N, R, S, shared, wrap], scalars: [1e-5], values: { logDecay: (random) => -0.5 * random }, ...more });
+  };
+  const plain = ['xProjection', 'zProjection', 'outProjection', 'normWeight'];
+  for (const L of [1, 2, 3, 63, 64, 65, 257]) add(1, L, 2, 16, 1, 16, 1, 4, 1, 0, { absent: plain });
+  for (const P of [1, 3, 33, 64]) add(2, 65, 3, P, 1, 6, 1, 3, 0, 0);
+  for (const N of [1, 3, 20, 34]) add(2, 66, 4, 5, 2, N, 2, Math.floor(N / 4), 1, 0, { control: [0.3, 0.05], absent: ['normWeight'] });
+  add(2, 70, 4, 6, 4, 6, 4, 2, 0, 1, { control: [0.4, 0.1], absent: ['initialAngle', 'initialState', 'initialB', 'initialX', 'dFinalAngle'] });
+  add(1, 130, 9, 4, 1, 8, 2, 4, 1, 0, { control: [0.4, 0.1] });
+  add(2, 67, 2, 3, 1, 4, 1, 0, 1, 1, { absent: ['D', 'z', 'bBias', 'cBias', 'dFinalState', 'dFinalB', 'dFinalX', ...plain] });
+  add(1, 65, 2, 17, 1, 8, 3, 2, 0, 0, { absent: ['z', 'zProjection'], control: [1, 0.1] });
+  return cases;
+}
+
 function recurrentCases(kernel: KernelName): Case[] {
   const states = (letters: string): string[] => [...letters].flatMap((letter) => [`initial${letter}`, `final${letter}`, `dFinal${letter}`, `dInitial${letter}`]);
   const never = [[...states('NM'), 'constants', 'dConstants'], [...states('CNM'), 'constants', 'dConstants'], [...states('CNM'), 'constants', 'dConstants'],
@@ -164,6 +180,7 @@ function expertCases(kernel: KernelName): Case[] {
 export const CASES: readonly Case[] = [
   ...(['selectiveScanForward', 'selectiveScanBackward', 'selectiveScanComplexForward', 'selectiveScanComplexBackward'] as const).flatMap(scanCases),
   ...(['ssdScanForward', 'ssdScanBackward'] as const).flatMap(ssdCases),
+  ...(['mamba3ScanForward', 'mamba3ScanBackward'] as const).flatMap(mamba3Cases),
   ...(['causalConv1dForward', 'causalConv1dBackward'] as const).flatMap(convolutionCases),
   ...(['linearForward', 'linearBackward'] as const).flatMap(affineCases),
   ...(['rmsNormForward', 'rmsNormBackward'] as const).flatMap(normCases),

@@ -5,7 +5,7 @@ import { useBackend } from '../../backend/index.ts';
 import { tf } from '../../backend/tensorflow.ts';
 import { ConfigError, ShapeError } from '../../errors/index.ts';
 import { Random } from '../../random/index.ts';
-import { deltaNet, gatedDeltaNet, gla, gru, hgrn2, lstm, mamba, mamba2, mlstm, register, retnet, rwkv4, rwkv5, rwkv6, rwkv7 } from './index.ts';
+import { deltaNet, gatedDeltaNet, gla, gru, hgrn2, lstm, mamba, mamba2, mlstm, register, retnet, rwkv4, rwkv5, rwkv6, rwkv7, mamba3 } from './index.ts';
 import type { SequenceTwinArgs } from './index.ts';
 
 const backends = await backendMatrix(useBackend);
@@ -17,6 +17,11 @@ const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number, num
   ['mlstm', (args) => mlstm({ ...args, numHeads: 2, roundProjUpToMultipleOf: 8 }), 4], ['rwkv4', (args) => rwkv4({ ...args, outputScale: 1 }), 4],
   ['rwkv5', (args) => rwkv5({ ...args, headSize: 4, outputScale: 1 }), 2], ['rwkv6', (args) => rwkv6({ ...args, headSize: 4, maaRank: 2, decayRank: 2, outputScale: 1 }), 2],
   ['rwkv7', (args) => rwkv7({ ...args, headSize: 4, decayRank: 2, rateRank: 2, valueRank: 2, gateRank: 4, outputScale: 1 }), 2]];
+
+const backends = await backendMatrix(useBackend);
+const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number][] = [
+  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2],
+  ['mamba3', (args) => mamba3({ ...args, headdim: 2, dState: 8 }), 4], ['lstm', lstm, 2], ['gru', gru, 1]];
 const noise = (shape: number[], seed = 1): Tensor => tf.tensor(Random.fromSeed(seed).normal(shape.reduce((a, b) => a * b, 1)), shape);
 const numbers = (tensor: unknown): number[] => [...(tensor as Tensor).dataSync()];
 

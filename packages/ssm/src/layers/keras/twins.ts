@@ -9,6 +9,10 @@ import { MAMBA2_KEYS, mamba2Config } from '../mamba2-config.ts';
 import type { Mamba2Config } from '../mamba2-config.ts';
 import { mamba2Parameters } from '../mamba2-parameters.ts';
 import { Mamba2 } from '../mamba2.ts';
+import { MAMBA3_KEYS, mamba3Config } from '../mamba3-config.ts';
+import type { Mamba3Config } from '../mamba3-config.ts';
+import { mamba3Parameters } from '../mamba3-parameters.ts';
+import { Mamba3 } from '../mamba3.ts';
 import { recurrentConfig } from '../recurrent-config.ts';
 import { CONVOLUTION_TWINS } from './convolution-twins.ts';
 import { MATRIX_STATE_TWINS } from './matrix-state-twins.ts';
@@ -17,6 +21,7 @@ import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
 export type MambaTwinArgs = SequenceTwinArgs & Partial<Omit<MambaConfig, 'dModel'>>;
 export type Mamba2TwinArgs = SequenceTwinArgs & Partial<Omit<Mamba2Config, 'dModel'>>;
+export type Mamba3TwinArgs = SequenceTwinArgs & Partial<Omit<Mamba3Config, 'dModel'>>;
 export type RecurrentTwinArgs = SequenceTwinArgs & { heads?: number };
 
 /** `Mamba` as a `tf.layers.Layer`. */
@@ -37,6 +42,16 @@ export class Mamba2Twin extends SequenceTwin<Partial<Omit<Mamba2Config, 'dModel'
     kind: 'mamba2', stateNames: ['convolution', 'ssm'], ownProjection: false, keys: MAMBA2_KEYS,
     specs: (_width, units, options) => mamba2Parameters(mamba2Config({ ...options, dModel: units })),
     create: (_width, units, options, parameters) => new Mamba2({ ...options, dModel: units }, parameters),
+  };
+}
+
+/** `Mamba3` as a `tf.layers.Layer`. */
+export class Mamba3Twin extends SequenceTwin<Partial<Omit<Mamba3Config, 'dModel'>>> {
+  static readonly className = 'Mamba360Mamba3';
+  readonly family: TwinFamily<Partial<Omit<Mamba3Config, 'dModel'>>> = {
+    kind: 'mamba3', stateNames: ['angle', 'ssm', 'B', 'x'], ownProjection: false, keys: MAMBA3_KEYS,
+    specs: (_width, units, options) => mamba3Parameters(mamba3Config({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Mamba3({ ...options, dModel: units }, parameters),
   };
 }
 
@@ -73,6 +88,9 @@ export const mamba = (args: MambaTwinArgs): MambaTwin => new MambaTwin(args);
 /** Mamba-2 in the same form; state `[convolution, ssm]`. `headdim` must divide expand x units. */
 export const mamba2 = (args: Mamba2TwinArgs): Mamba2Twin => new Mamba2Twin(args);
 
+/** Mamba-3 in the same form; state `[angle, ssm, B, x]`. `headdim` must divide expand x units. */
+export const mamba3 = (args: Mamba3TwinArgs): Mamba3Twin => new Mamba3Twin(args);
+
 /** The fused LSTM in the same form; state `[hidden, cell]`. Gates are sigmoid and tanh (`tf.layers.lstm` defaults to a hard sigmoid). */
 export const lstm = (args: RecurrentTwinArgs): LstmTwin => new LstmTwin(args);
 
@@ -81,5 +99,5 @@ export const gru = (args: RecurrentTwinArgs): GruTwin => new GruTwin(args);
 
 /** Lets `tf.loadLayersModel` read models that contain these layers. May be called any number of times. */
 export function register(): void {
-  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS]) tf.serialization.registerClass(twin as never);
+  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS, Mamba3Twin]) tf.serialization.registerClass(twin as never);
 }

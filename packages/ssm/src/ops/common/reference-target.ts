@@ -11,6 +11,7 @@ import { gatedLinearAttentionBackwardReference, gatedLinearAttentionForwardRefer
 import { fftConvolutionBackwardReference, fftConvolutionForwardReference } from '../fft-convolution/reference.ts';
 import { linearScanBackwardReference, linearScanForwardReference } from '../linear-scan/reference.ts';
 import { expertsBackwardReference, expertsForwardReference } from '../mixture-of-experts/reference.ts';
+import { mamba3ScanBackwardReference, mamba3ScanForwardReference } from '../mamba3-scan/reference.ts';
 import { nonlinearScanBackwardReference, nonlinearScanForwardReference } from '../nonlinear-scan/reference.ts';
 import { rmsNormBackwardReference, rmsNormForwardReference } from '../rms-norm/reference.ts';
 import { complexScanBackwardReference, complexScanForwardReference } from '../selective-scan/reference-complex.ts';
@@ -53,6 +54,14 @@ const ssdInputs = (buffers: Buffers, integers: readonly number[], scalars: reado
   softplus: integers[6] === 1, stateEvery: integers[7]!, varyingDecay: integers[8] === 1, wideSkip: integers[9] === 1, dtLeast: scalars[0]!, dtMost: scalars[1]!,
   x: required(buffers, 0), dt: required(buffers, 1), A: required(buffers, 2), B: required(buffers, 3), C: required(buffers, 4),
   D: buffers[5], z: buffers[6], dtBias: buffers[7], initialState: buffers[8], control: buffers[9],
+});
+
+const mamba3Inputs = (buffers: Buffers, integers: readonly number[], scalars: readonly number[]) => ({
+  batch: integers[0]!, length: integers[1]!, heads: integers[2]!, headWidth: integers[3]!, groups: integers[4]!, stateSize: integers[5]!, rank: integers[6]!, rotated: integers[7]!,
+  sharedAngles: integers[8] === 1, wrapAngles: integers[9] === 1, normEpsilon: scalars[0]!,
+  x: required(buffers, 0), dt: required(buffers, 1), logDecay: required(buffers, 2), trap: required(buffers, 3), B: required(buffers, 4), C: required(buffers, 5), angles: required(buffers, 6),
+  bBias: buffers[7], cBias: buffers[8], D: buffers[9], z: buffers[10], xProjection: buffers[11], zProjection: buffers[12], outProjection: buffers[13], normWeight: buffers[14],
+  initialAngle: buffers[15], initialState: buffers[16], initialB: buffers[17], initialX: buffers[18], control: buffers[19],
 });
 
 const convolutionInputs = (buffers: Buffers, integers: readonly number[]) => ({
@@ -182,6 +191,17 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   ssdScanBackward: (buffers, integers, scalars) => {
     const g = ssdScanBackwardReference(ssdInputs(buffers, integers, scalars), required(buffers, 10), buffers[11] ?? null, buffers[12] ?? null);
     return [g.dx, g.dDt, g.dA, g.dB, g.dC, g.dD, g.dz, g.dDtBias, g.dInitialState];
+  },
+  mamba3ScanForward: (buffers, integers, scalars) => {
+    const { y, finalAngle, finalState, finalB, finalX } = mamba3ScanForwardReference(mamba3Inputs(buffers, integers, scalars));
+    return [y, finalAngle, finalState, finalB, finalX];
+  },
+  mamba3ScanBackward: (buffers, integers, scalars) => {
+    const g = mamba3ScanBackwardReference(mamba3Inputs(buffers, integers, scalars), {
+      dy: required(buffers, 20), dFinalAngle: buffers[21], dFinalState: buffers[22], dFinalB: buffers[23], dFinalX: buffers[24],
+    });
+    return [g.dx, g.dDt, g.dLogDecay, g.dTrap, g.dB, g.dC, g.dAngles, g.dBBias, g.dCBias, g.dD, g.dz, g.dXProjection, g.dZProjection, g.dOutProjection, g.dNormWeight,
+      g.dInitialAngle, g.dInitialState, g.dInitialB, g.dInitialX];
   },
   causalConv1dForward: (buffers, integers) => {
     const { y, finalTail } = causalConv1dForwardReference(convolutionInputs(buffers, integers));
