@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors/index.ts';
-import { Gru, Identity, Lstm, Mamba, Mamba2, Mamba3, DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7, RwkvChannelMix } from '../layers/index.ts';
+import { Gru, Identity, Lstm, Mamba, Mamba2, Mamba3 } from '../layers/index.ts';
 import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer, GivenMamba3Config } from '../layers/index.ts';
 import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7 } from '../layers/index.ts';
 import { Hyena, LongConv, SgConv } from '../layers/index.ts';

@@ -11,17 +11,12 @@ import type { SequenceTwinArgs } from './index.ts';
 const backends = await backendMatrix(useBackend);
 /** Name, layer, number of states, and epochs of the training test where the published first weights are small. */
 const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number, number?][] = [
-  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['lstm', lstm, 2], ['gru', gru, 1],
+  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['mamba3', (args) => mamba3({ ...args, headdim: 2, dState: 8 }), 4], ['lstm', lstm, 2], ['gru', gru, 1],
   ['retnet', (args) => retnet({ ...args, numHeads: 2 }), 2, 200], ['gla', (args) => gla({ ...args, numHeads: 2, gateLowRankDim: 4 }), 1], ['hgrn2', (args) => hgrn2({ ...args, numHeads: 2, expandRatio: 4 }), 1, 200],
   ['deltaNet', (args) => deltaNet({ ...args, numHeads: 2 }), 2], ['gatedDeltaNet', (args) => gatedDeltaNet({ ...args, numHeads: 2, headDim: 4 }), 2],
   ['mlstm', (args) => mlstm({ ...args, numHeads: 2, roundProjUpToMultipleOf: 8 }), 4], ['rwkv4', (args) => rwkv4({ ...args, outputScale: 1 }), 4],
   ['rwkv5', (args) => rwkv5({ ...args, headSize: 4, outputScale: 1 }), 2], ['rwkv6', (args) => rwkv6({ ...args, headSize: 4, maaRank: 2, decayRank: 2, outputScale: 1 }), 2],
   ['rwkv7', (args) => rwkv7({ ...args, headSize: 4, decayRank: 2, rateRank: 2, valueRank: 2, gateRank: 4, outputScale: 1 }), 2]];
-
-const backends = await backendMatrix(useBackend);
-const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number][] = [
-  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2],
-  ['mamba3', (args) => mamba3({ ...args, headdim: 2, dState: 8 }), 4], ['lstm', lstm, 2], ['gru', gru, 1]];
 const noise = (shape: number[], seed = 1): Tensor => tf.tensor(Random.fromSeed(seed).normal(shape.reduce((a, b) => a * b, 1)), shape);
 const numbers = (tensor: unknown): number[] => [...(tensor as Tensor).dataSync()];
 
