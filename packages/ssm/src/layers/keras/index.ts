@@ -1,8 +1,6 @@
 export { deltaNet, gatedDeltaNet, gla, hgrn2, mlstm, retnet, rwkv4, rwkv5, rwkv6, rwkv7, rwkvChannelMix } from './matrix-state-twins.ts';
 export type { MatrixStateTwinArgs } from './matrix-state-twins.ts';
-export { gru, GruTwin, lstm, LstmTwin, mamba, mamba2, Mamba2Twin, MambaTwin, register } from './twins.ts';
-export type { Mamba2TwinArgs, MambaTwinArgs, RecurrentTwinArgs } from './twins.ts';
-export { hyena, HyenaTwin, longConv, LongConvTwin, sgConv, SgConvTwin } from './convolution-twins.ts';
 export { gru, GruTwin, lstm, LstmTwin, mamba, mamba2, Mamba2Twin, mamba3, Mamba3Twin, MambaTwin, register } from './twins.ts';
 export type { Mamba2TwinArgs, Mamba3TwinArgs, MambaTwinArgs, RecurrentTwinArgs } from './twins.ts';
+export { hyena, HyenaTwin, longConv, LongConvTwin, sgConv, SgConvTwin } from './convolution-twins.ts';
 export type { SequenceTwinArgs } from './sequence-twin.ts';
