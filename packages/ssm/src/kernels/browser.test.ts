@@ -22,7 +22,7 @@ if (!executablePath && !required) console.log('Skipped: no Chromium on this mach
 /** Seconds a thread that never sleeps would need to show, on a machine that has other work too. */
 const IDLE_MILLISECONDS = 1000, IDLE_CPU_SECONDS = 0.15;
 
-describe.skipIf(!executablePath && !required)('kernels in Chromium', { timeout: 180_000 }, () => {
+describe.skipIf(!executablePath && !required)('kernels in Chromium', { timeout: 300_000 }, () => {
   const calls = CASES.map((test) => makeCall(test)), file = writeCalls(calls);
   let server: PageServer, browser: Browser, page: Page, session: CDPSession, system: CDPSession;
   const faults: string[] = [];

@@ -2,7 +2,8 @@ import type { KernelBuffer, KernelCall } from '../target.ts';
 
 /** A buffer in the file: its kind, its elements, and for inputs the place of its values. Outputs have no values. */
 interface Place { readonly kind: 'f32' | 'f64' | 'i32' | 'u8'; readonly length: number; readonly offset: number }
-interface CallHeader { readonly kernel: string; readonly integers: readonly number[]; readonly scalars?: readonly number[]; readonly inputs: readonly (Place | null)[]; readonly outputs: readonly (Place | null)[] }
+/** Scalars are text: JSON has no infinity. */
+interface CallHeader { readonly kernel: string; readonly integers: readonly number[]; readonly scalars?: readonly string[]; readonly inputs: readonly (Place | null)[]; readonly outputs: readonly (Place | null)[] }
 
 const KINDS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const;
 const kindOf = (buffer: KernelBuffer): Place['kind'] => (buffer instanceof Float32Array ? 'f32' : buffer instanceof Float64Array ? 'f64' : buffer instanceof Int32Array ? 'i32' : 'u8');
@@ -23,7 +24,7 @@ export function writeCalls(calls: readonly KernelCall[]): Uint8Array<ArrayBuffer
     return { kind: kindOf(buffer), length: buffer.length, offset };
   };
   const headers = calls.map(({ kernel, integers, scalars, inputs, outputs }): CallHeader => ({
-    kernel, integers, ...(scalars ? { scalars } : {}), inputs: inputs.map((buffer) => place(buffer, true)), outputs: outputs.map((buffer) => place(buffer, false)),
+    kernel, integers, ...(scalars ? { scalars: scalars.map(String) } : {}), inputs: inputs.map((buffer) => place(buffer, true)), outputs: outputs.map((buffer) => place(buffer, false)),
   }));
   const text = new TextEncoder().encode(JSON.stringify(headers)), start = Math.ceil((4 + text.length) / 8) * 8, file = new Uint8Array(start + size);
   new DataView(file.buffer).setUint32(0, text.length, true);
@@ -38,7 +39,7 @@ export function readCalls(file: ArrayBuffer): KernelCall[] {
   const headers = JSON.parse(new TextDecoder().decode(new Uint8Array(file, 4, length))) as CallHeader[];
   const input = (place: Place | null): KernelBuffer | null => (place === null ? null : new KINDS[place.kind](file, start + place.offset, place.length));
   const output = (place: Place | null): KernelBuffer | null => (place === null ? null : new KINDS[place.kind](place.length).fill(NaN));
-  return headers.map(({ inputs, outputs, ...rest }) => ({ ...rest, inputs: inputs.map(input), outputs: outputs.map(output) }));
+  return headers.map(({ inputs, outputs, scalars, ...rest }) => ({ ...rest, ...(scalars ? { scalars: scalars.map(Number) } : {}), inputs: inputs.map(input), outputs: outputs.map(output) }));
 }
 
 /** Every output of the calls, one after another. */

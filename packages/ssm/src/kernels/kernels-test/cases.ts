@@ -174,6 +174,19 @@ function expertCases(kernel: KernelName): Case[] {
   });
 }
 
+const NO_HISTORY = ['history', 'finalHistory', 'dHistory', 'dFinalHistory'];
+
+const fftConvolutionCases = (kernel: KernelName): Case[] => [
+  ...([[1, 1, 1, 1, 1], [2, 5, 3, 9, 1], [2, 65, 17, 65, 1], [1, 130, 16, 64, 2], [2, 33, 20, 5, 1], [1, 257, 33, 257, 1]] as const).flatMap(([B, L, E, K, M]): Case[] => [0, 1, 2].flatMap((method): Case[] => {
+    const integers = [B, L, E, K, M, L, K, 0, 0, method];
+    return [
+      { kernel, integers },
+      { kernel, integers, absent: ['D', 'preGate', 'dPreGate', 'postGate', 'dPostGate', ...NO_HISTORY], control: [0.3, 0.05] },
+    ];
+  })),
+  ...[1, 2].map((method): Case => ({ kernel, integers: [2, 42, 5, 9, 1, 7, 3, 1, 1, method], absent: NO_HISTORY })),
+];
+
 /**
  * Small calls of every kernel: what `kernels.test.ts` holds against the float64 reference, and what the browser must repeat. A new kernel adds its own.
  */
@@ -183,6 +196,7 @@ export const CASES: readonly Case[] = [
   ...(['mamba3ScanForward', 'mamba3ScanBackward'] as const).flatMap(mamba3Cases),
   ...(['causalConv1dForward', 'causalConv1dBackward'] as const).flatMap(convolutionCases),
   ...(['linearForward', 'linearBackward'] as const).flatMap(affineCases),
+  ...(['fftConvolutionForward', 'fftConvolutionBackward'] as const).flatMap(fftConvolutionCases),
   ...(['rmsNormForward', 'rmsNormBackward'] as const).flatMap(normCases),
   ...(['nonlinearScanForward', 'nonlinearScanBackward'] as const).flatMap(recurrentCases),
   ...(['vandermondeForward', 'vandermondeBackward'] as const).flatMap(vandermondeCases),
