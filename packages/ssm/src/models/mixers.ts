@@ -2,8 +2,8 @@ import { ConfigError } from '../errors/index.ts';
 import { Gru, Identity, Lstm, Mamba, Mamba2, Mamba3 } from '../layers/index.ts';
 import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer, GivenMamba3Config } from '../layers/index.ts';
 import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7 } from '../layers/index.ts';
-import { Hyena, LongConv, SgConv } from '../layers/index.ts';
-import type { HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
+import { Gss, H3, Hyena, LongConv, SgConv } from '../layers/index.ts';
+import type { GssConfig, H3Config, HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
 
 /** A sequence layer that a backbone can use by name. */
@@ -45,6 +45,14 @@ registerMixer({
 /** Of a layer with its published maximum length; a configuration may declare another. */
 const GROWING: LayerCapabilities = { state: 'growing', causal: true, maximumLength: 1024, runtime: false };
 
+registerMixer({
+  name: 'h3', capabilities: CONSTANT, tiny: { dState: 4, headDim: 2 },
+  create: (config, random) => H3.create(config as { dModel: number } & Partial<H3Config>, { random }),
+});
+registerMixer({
+  name: 'gss', capabilities: CONSTANT, tiny: { expansion: 8, stateSpaceWidth: 3, stateSize: 5 },
+  create: (config, random) => Gss.create(config as { dModel: number } & Partial<GssConfig>, { random }),
+});
 registerMixer({
   name: 'hyena', capabilities: GROWING, tiny: { maximumLength: 24, filterOrder: 8, order: 3 },
   create: (config, random) => Hyena.create(config as { dModel: number } & Partial<HyenaConfig>, { random }),

@@ -3,6 +3,8 @@ import { blockRetnetFamily } from './block-retnet.ts';
 import { blockXlstmFamily } from './block-xlstm.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
+import { blockGssFamily } from './block-gss.ts';
+import { blockH3Family, kernelH3Family } from './h3.ts';
 import { kernelLongConvFamily, kernelSgConvFamily } from './global-convolution.ts';
 import { hfModelsFamily } from './hf-models.ts';
 import { hippoFamily } from './hippo.ts';
@@ -19,6 +21,8 @@ import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map([
+  blockGssFamily,
+  blockH3Family,
   blockHyenaFamily,
   blockMambaFamily,
   blockRetnetFamily,
@@ -27,6 +31,7 @@ export const FAMILIES: ReadonlyMap<string, Family> = new Map([
   hfModelsFamily,
   hippoFamily,
   kernelDssFamily,
+  kernelH3Family,
   kernelHyenaFamily,
   kernelLongConvFamily,
   kernelS4Family,

@@ -1,4 +1,8 @@
 import { GLOBAL_CONVOLUTION_KEYS } from '../global-convolution.ts';
+import { Gss, gssConfig, gssParameters } from '../gss.ts';
+import type { GssConfig } from '../gss.ts';
+import { H3, h3Config, h3Parameters } from '../h3.ts';
+import type { H3Config } from '../h3.ts';
 import { Hyena, hyenaConfig, hyenaParameters } from '../hyena.ts';
 import type { HyenaConfig } from '../hyena.ts';
 import { LongConv, longConvConfig, longConvParameters } from '../long-conv.ts';
@@ -9,6 +13,26 @@ import { SequenceTwin } from './sequence-twin.ts';
 import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
 type Options<Config> = Partial<Omit<Config, 'dModel'>>;
+
+/** `H3` as a `tf.layers.Layer`. */
+export class H3Twin extends SequenceTwin<Options<H3Config>> {
+  static readonly className = 'Mamba360H3';
+  readonly family: TwinFamily<Options<H3Config>> = {
+    kind: 'h3', stateNames: ['shift', 're', 'im'], ownProjection: false, keys: ['dState', 'headDim', 'dtMin', 'dtMax'],
+    specs: (_width, units, options) => h3Parameters(h3Config({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new H3({ ...options, dModel: units }, parameters),
+  };
+}
+
+/** `Gss` as a `tf.layers.Layer`. */
+export class GssTwin extends SequenceTwin<Options<GssConfig>> {
+  static readonly className = 'Mamba360Gss';
+  readonly family: TwinFamily<Options<GssConfig>> = {
+    kind: 'gss', stateNames: ['re', 'im'], ownProjection: false, keys: ['expansion', 'stateSpaceWidth', 'stateSize', 'lambdaImagExp', 'residual'],
+    specs: (_width, units, options) => gssParameters(gssConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Gss({ ...options, dModel: units }, parameters),
+  };
+}
 
 /** `Hyena` as a `tf.layers.Layer`. */
 export class HyenaTwin extends SequenceTwin<Options<HyenaConfig>> {
@@ -52,4 +76,9 @@ export const longConv = (args: SequenceTwinArgs & Options<LongConvConfig>): Long
 /** SGConv in the same form; state `[history, steps]`. */
 export const sgConv = (args: SequenceTwinArgs & Options<SgConvConfig>): SgConvTwin => new SgConvTwin(args);
 
-export const CONVOLUTION_TWINS = [HyenaTwin, LongConvTwin, SgConvTwin] as const;
+/** H3 in the same form; state `[shift, re, im]`. */
+export const h3 = (args: SequenceTwinArgs & Options<H3Config>): H3Twin => new H3Twin(args);
+/** GSS in the same form; state `[re, im]`. */
+export const gss = (args: SequenceTwinArgs & Options<GssConfig>): GssTwin => new GssTwin(args);
+
+export const CONVOLUTION_TWINS = [H3Twin, GssTwin, HyenaTwin, LongConvTwin, SgConvTwin] as const;
