@@ -153,7 +153,8 @@ export class H3 extends StreamingLayer<H3State, H3Config> {
     const weights = this.parameters;
     const log = weights['kernel.kernel.log_dt']!;
     return {
-      invDt: tf.tile(tf.reshape(log, [log.size, 1]), [copies, 1]), ARe: weights['kernel.kernel.inv_A_real']!, AIm: weights['kernel.kernel.A_imag']!,
+      invDt: tf.tile(tf.reshape(log, [log.size, 1]), [copies, 1]), ARe: weights['kernel.kernel.inv_A_real']!,
+      AIm: tf.neg(weights['kernel.kernel.A_imag']!), // s4dScan takes minus the imaginary part
       B: weights['kernel.kernel.B']!, C: tf.tile(weights['kernel.kernel.C']!, [1, copies, 1, 1]),
     };
   }
