@@ -21,10 +21,11 @@ const isSequence = (body: SequenceLayer | PointwiseLayer): body is SequenceLayer
 /** What a model of these layers can promise: the least of what each can. */
 export function combinedCapabilities(layers: readonly LayerCapabilities[]): LayerCapabilities {
   const causal = layers.every((layer) => layer.causal);
-  if (layers.some(({ state }) => state === 'none')) return { state: 'none', causal, runtime: false };
+  const runtime = layers.length > 0 && layers.every((layer) => layer.runtime);
+  if (layers.some(({ state }) => state === 'none')) return { state: 'none', causal, runtime };
   const lengths = layers.flatMap(({ state, maximumLength }) => (state === 'growing' && maximumLength !== undefined ? [maximumLength] : []));
-  if (layers.some(({ state }) => state === 'growing')) return { state: 'growing', causal, ...(lengths.length > 0 && { maximumLength: Math.min(...lengths) }), runtime: false };
-  return { state: 'constant', causal, runtime: false };
+  if (layers.some(({ state }) => state === 'growing')) return { state: 'growing', causal, ...(lengths.length > 0 && { maximumLength: Math.min(...lengths) }), runtime };
+  return { state: 'constant', causal, runtime };
 }
 
 /**

@@ -43,15 +43,19 @@ export function slstmConfig(given: { dModel: number } & Partial<SlstmConfig>): S
   return config;
 }
 
-const GATES = ['igate', 'fgate', 'zgate', 'ogate'] as const;
+/**
+ * Projections of the input, forget, value and output gate. The official forward pass hands `fgate` to the input gate and `igate` to the forget gate; weights of its checkpoints mean
+ * that, so it stays.
+ */
+const GATES = ['fgate', 'igate', 'zgate', 'ogate'] as const;
 
 /** Names, layouts and first values of NX-AI/xlstm: R = 0, forget biases by a power law over each head, gates small. */
 export function slstmParameters({ dModel, numHeads, conv1dKernelSize, blockIdx, numBlocks }: SlstmConfig): ParameterSpecs {
   const width = dModel / numHeads;
-  const small = normal(Math.sqrt(2 / (5 * width)));
+  const small = normal(Math.sqrt(2 / (5 * dModel)));
   const ratio = numBlocks > 1 ? blockIdx / (numBlocks - 1) : 0;
   const bias: Initialiser = () => Float32Array.from({ length: 4 * dModel }, (_, i) => {
-    const [gate, unit] = [Math.floor(i / width) % 4, i % width];
+    const [gate, unit] = [Math.floor(i / dModel), i % width];
     return gate === 1 ? 5 - 12 * (width > 1 ? unit / (width - 1) : 0) ** (0.3 + 1.3 * ratio) : 0;
   });
   return {
@@ -138,15 +142,14 @@ export class Slstm implements SequenceLayer<SlstmState> {
   [Symbol.dispose](): void { this.dispose(); }
 
   #run(x: Tensor, state: SlstmState | undefined, sequence: SequenceOptions): SequenceResult<SlstmState> {
-    const { dModel, numHeads, conv1dKernelSize } = this.config;
+    const { conv1dKernelSize } = this.config;
     const weights = this.parameters;
     const convolved = conv1dKernelSize === 0 ? undefined : causalConv1d(x, tf.squeeze(weights['conv1d.conv.weight'], [1]), {
       ...sequence, activation: 'silu', bias: weights['conv1d.conv.bias'], ...(state?.convolution && { state: state.convolution }),
     });
-    const gates = GATES.map((gate) => blockwise(gate === 'igate' || gate === 'fgate' ? (convolved?.output ?? x) : x, weights[`${gate}.weight`]));
-    const bias = tf.reshape(tf.transpose(tf.reshape(weights['slstm_cell._bias_'], [numHeads, 4, dModel / numHeads]), [1, 0, 2]), [4 * dModel]);
+    const gates = GATES.map((gate) => blockwise(gate === 'fgate' || gate === 'igate' ? (convolved?.output ?? x) : x, weights[`${gate}.weight`]));
     const { output, state: next } = nonlinearScan(tf.concat(gates, -1), tf.transpose(weights['slstm_cell._recurrent_kernel_'], [0, 2, 1]), {
-      ...sequence, kind: 'slstm', recurrentBias: bias,
+      ...sequence, kind: 'slstm', recurrentBias: weights['slstm_cell._bias_'],
       ...(state && { state: { hidden: state.hidden, cell: state.cell, normaliser: state.normaliser, maximum: state.maximum } }),
     });
     const memory = next as Omit<SlstmState, 'convolution'>;

@@ -9,6 +9,10 @@ export interface BackboneConfig {
   readonly nLayer: number;
   /** Name in the registry. Default mamba. */
   readonly mixer: string;
+  /** Mixers of the layers, repeated as often as needed: ['mamba', 'mamba', 'attention'] puts attention into every third. Default: `mixer` in all. */
+  readonly layerMixers?: readonly string[];
+  /** Options of mixers other than `mixer`, by name. Default: none. */
+  readonly mixerCfg?: { readonly [mixer: string]: { readonly [key: string]: unknown } };
   /** Options of the mixer, such as dState. */
   readonly ssmCfg: { readonly [key: string]: unknown };
   /** Hidden width of the gated MLP behind each mixer; 0 = none. Default 0. */
@@ -58,13 +62,14 @@ export function backboneConfig(given: GivenBackboneConfig): BackboneConfig {
   const merged: { [key: string]: unknown } = { ...DEFAULTS, ...(preset !== undefined && PRESETS[preset]) };
   for (const [key, value] of Object.entries(explicit)) if (value !== undefined) merged[key] = value;
   refuseAttention(merged);
-  const known = new Set(['dModel', 'nLayer', ...Object.keys(DEFAULTS)]);
+  const known = new Set(['dModel', 'nLayer', 'layerMixers', 'mixerCfg', ...Object.keys(DEFAULTS)]);
   for (const key of Object.keys(merged)) {
     if (!known.has(key) && !IGNORED.has(key)) throw new ConfigError(`Backbone: unknown option "${key}", expected one of ${[...known].join(', ')}.`);
   }
   const { residualInFp32: _residual, fusedAddNorm: _fused, ...kept } = merged;
   const config = { ...kept, tieEmbeddings: merged.tieEmbeddings ?? merged.vocabSize !== null } as unknown as BackboneConfig;
-  mixer(config.mixer);
+  for (const name of [config.mixer, ...(config.layerMixers ?? []), ...Object.keys(config.mixerCfg ?? {})]) mixer(name);
+  if (config.layerMixers?.length === 0) throw new ConfigError('Backbone: layerMixers is empty, expected at least one name, or none for the same mixer in all layers.');
   const least: [string, number | null, number][] = [
     ['dModel', config.dModel, 1], ['nLayer', config.nLayer, 0], ['dIntermediate', config.dIntermediate, 0], ['vocabSize', config.vocabSize, 1],
     ['inputSize', config.inputSize, 1], ['outputSize', config.outputSize, 1], ['padVocabSizeMultiple', config.padVocabSizeMultiple, 1],
@@ -101,4 +106,10 @@ function refuseAttention(config: { [key: string]: unknown }): void {
 /** Rows of the embedding table: vocabSize rounded up. */
 export function paddedVocabSize(config: BackboneConfig): number {
   return Math.ceil((config.vocabSize ?? 0) / config.padVocabSizeMultiple) * config.padVocabSizeMultiple;
+}
+
+/** Name and options of a layer's mixer. */
+export function mixerOfLayer({ mixer: name, layerMixers, mixerCfg, ssmCfg }: BackboneConfig, index: number): { name: string; options: { readonly [key: string]: unknown } } {
+  const own = layerMixers?.[index % layerMixers.length] ?? name;
+  return { name: own, options: mixerCfg?.[own] ?? (own === name ? ssmCfg : {}) };
 }

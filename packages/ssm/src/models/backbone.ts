@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../backend/tensorflow.ts';
 import { ConfigError, ShapeError } from '../errors/index.ts';
-import { affine, assignParameters, checkState, disposeParameters, Embedding, Linear, namedParameters, parameterMemory, setValues, zeroState } from '../layers/index.ts';
+import { affine, assignParameters, checkState, combinedCapabilities, disposeParameters, Embedding, Linear, namedParameters, parameterMemory, setValues, zeroState } from '../layers/index.ts';
 import type { ApplyOptions, LayerCapabilities, ParameterTree, PointwiseLayer, SequenceLayer, SequenceResult, State, StateSpec, WeightSource } from '../layers/index.ts';
 import { fanInUniform, Random } from '../random/index.ts';
 import { backboneConfig, officialBackboneConfig, paddedVocabSize } from './backbone-config.ts';
@@ -40,11 +40,11 @@ export class Backbone implements SequenceLayer {
     const { dModel, vocabSize, inputSize, outputSize } = config;
     if (vocabSize !== null) this.#encoder = Embedding.create({ vocabSize: paddedVocabSize(config), dModel }, { random: random.split('embedding') });
     else if (inputSize !== null) this.#encoder = Linear.create({ inputs: inputSize, outputs: dModel }, { random: random.split('encoder') });
-    this.blocks = Array.from({ length: config.nLayer }, (_, index) => new Block(config, random.split('layers').split(index)));
+    this.blocks = Array.from({ length: config.nLayer }, (_, index) => new Block(config, random.split('layers').split(index), index));
     this.#norm = norm(config, random.split('norm_f'));
     const headSize = outputSize ?? (vocabSize !== null && !config.tieEmbeddings ? paddedVocabSize(config) : null);
     if (headSize !== null) this.#head = Linear.create({ inputs: dModel, outputs: headSize, bias: vocabSize === null }, { random: random.split('head') });
-    this.capabilities = this.blocks[0]?.mixer.capabilities ?? { state: 'constant', causal: true, runtime: false };
+    this.capabilities = this.blocks.length === 0 ? { state: 'constant', causal: true, runtime: false } : combinedCapabilities(this.blocks.map((block) => block.mixer.capabilities));
     this.#scaleResiduals(random.split('residual'));
   }
 
@@ -158,7 +158,7 @@ export class Backbone implements SequenceLayer {
     const lines = rows.map((row) => `${row[0].padEnd(widths[0])}  ${row[1].padEnd(widths[1])}  ${row[2].padStart(widths[2])}`);
     const { parameters, bytes } = this.memory();
     const state = stateSize(this.stateSpec(1));
-    return [`backbone: ${this.config.nLayer} x ${this.config.mixer}, width ${this.dModel}`, ...lines,
+    return [`backbone: ${this.config.nLayer} x ${this.config.layerMixers?.join(', ') ?? this.config.mixer}, width ${this.dModel}`, ...lines,
       `${parameters} parameters, ${(bytes / 1024).toFixed(1)} KiB; state ${(state * 4 / 1024).toFixed(1)} KiB a sequence, whatever its length; sees every earlier step.`].join('\n');
   }
 

@@ -3,6 +3,7 @@ import { tf } from '../backend/tensorflow.ts';
 import { GatedMlp, LayerNorm, RmsNorm } from '../layers/index.ts';
 import type { ApplyOptions, ParameterTree, PointwiseLayer, SequenceLayer, SequenceResult, State } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
+import { mixerOfLayer } from './backbone-config.ts';
 import type { BackboneConfig } from './backbone-config.ts';
 import { mixer } from './mixers.ts';
 
@@ -16,10 +17,11 @@ export class Block {
   readonly norm2: PointwiseLayer | undefined;
   readonly mlp: PointwiseLayer | undefined;
 
-  constructor(config: BackboneConfig, random: Random) {
+  constructor(config: BackboneConfig, random: Random, index = 0) {
     const { dModel, dIntermediate } = config;
     this.norm = norm(config, random.split('norm'));
-    this.mixer = mixer(config.mixer).create({ ...config.ssmCfg, dModel }, random.split('mixer'));
+    const { name, options } = mixerOfLayer(config, index);
+    this.mixer = mixer(name).create({ ...options, dModel }, random.split('mixer'));
     if (dIntermediate > 0) {
       this.norm2 = norm(config, random.split('norm2'));
       this.mlp = GatedMlp.create({ dModel, hidden: dIntermediate }, { random: random.split('mlp') });

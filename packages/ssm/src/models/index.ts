@@ -5,6 +5,18 @@ export type { BackboneConfig, GivenBackboneConfig, PresetName } from './backbone
 export { huggingFaceConfig, huggingFaceName, huggingFaceRwkv } from './hugging-face.ts';
 export { languageModelFrom } from './language-models.ts';
 export type { TokenModel } from './language-models.ts';
+export { createMambaByte, MAMBABYTE_SIZES } from './mambabyte.ts';
+export { createBlackMamba } from './blackmamba.ts';
+export type { BlackMambaConfig } from './blackmamba.ts';
+export { createJamba } from './jamba.ts';
+export type { JambaConfig } from './jamba.ts';
+export { createMambaFormer } from './mambaformer.ts';
+export type { MambaFormerConfig } from './mambaformer.ts';
+export { createMoeMamba } from './moe-mamba.ts';
+export type { MoeMambaConfig } from './moe-mamba.ts';
+export { createTransformerDecoder, createTransformerEncoder } from './transformer.ts';
+export type { TransformerConfig } from './transformer.ts';
+export type { StackConfig } from './stacks.ts';
 export { mixer, mixers, registerMixer } from './mixers.ts';
 export type { MixerEntry } from './mixers.ts';
 export { checkNewProcess, checkStateLaw, formatStateLaw, LAW_EXEMPTIONS, lawExempt, lawMembers } from './state-law/index.ts';

@@ -4,7 +4,14 @@ import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig
 import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7 } from '../layers/index.ts';
 import { Gss, H3, Hyena, LongConv, SgConv } from '../layers/index.ts';
 import type { GssConfig, H3Config, HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
+import { Attention, Bidirectional, Ltc, MultiDirectional, Rnn, SCAN_ORDERS, Slstm } from '../layers/index.ts';
+import type { AttentionConfig, BidirectionalMode, LtcConfig, SlstmConfig } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
+import { createBlackMamba } from './blackmamba.ts';
+import { createJamba } from './jamba.ts';
+import { createMambaFormer } from './mambaformer.ts';
+import { createMoeMamba } from './moe-mamba.ts';
+import { createTransformerDecoder, createTransformerEncoder } from './transformer.ts';
 
 /** A sequence layer that a backbone can use by name. */
 export interface MixerEntry {
@@ -34,6 +41,11 @@ export function mixer(name: string): MixerEntry {
   const entry = entries.get(name);
   if (entry === undefined) throw new ConfigError(`Unknown mixer "${name}", expected one of ${[...entries.keys()].join(', ')}.`);
   return entry;
+}
+
+function refuse(name: string, rest: object, known: string): void {
+  const [key] = Object.keys(rest);
+  if (key !== undefined) throw new ConfigError(`${name}: unknown option "${key}", expected one of ${known}.`);
 }
 
 const CONSTANT: LayerCapabilities = { state: 'constant', causal: true, runtime: false };
@@ -80,6 +92,55 @@ registerMixer({
 registerMixer({
   name: 'gru', capabilities: CONSTANT, tiny: { heads: 2 },
   create: (config, random) => Gru.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }),
+});
+registerMixer({
+  name: 'rnn', capabilities: CONSTANT, tiny: { heads: 2 },
+  create: (config, random) => Rnn.create(config as { dModel: number } & Partial<RecurrentConfig>, { random }),
+});
+registerMixer({
+  name: 'ltc', capabilities: CONSTANT, tiny: { unfolds: 3 },
+  create: (config, random) => Ltc.create(config as { dModel: number } & Partial<LtcConfig>, { random }),
+});
+registerMixer({
+  name: 'slstm', capabilities: CONSTANT, tiny: { numHeads: 2, conv1dKernelSize: 3 },
+  create: (config, random) => Slstm.create(config as { dModel: number } & Partial<SlstmConfig>, { random }),
+});
+
+const ATTENDING: LayerCapabilities = { state: 'growing', causal: true, maximumLength: 2048, runtime: false };
+const BOTH_WAYS: LayerCapabilities = { state: 'none', causal: false, runtime: false };
+const SHORT = { numHeads: 3, maximumLength: 40 };
+registerMixer({
+  name: 'attention', capabilities: ATTENDING, tiny: { ...SHORT, numKeyValueHeads: 1 },
+  create: (config, random) => Attention.create(config as { dModel: number } & Partial<AttentionConfig>, { random }),
+});
+registerMixer({
+  name: 'sliding-attention', capabilities: CONSTANT, tiny: { numHeads: 3, window: 4 },
+  create: (config, random) => Attention.create({ window: 128, ...config } as { dModel: number } & Partial<AttentionConfig>, { random }),
+});
+registerMixer({ name: 'transformer-decoder', capabilities: ATTENDING, tiny: { attention: SHORT, hidden: 8 }, create: (config, random) => createTransformerDecoder(config, { random }) });
+registerMixer({ name: 'bidirectional-transformer', capabilities: BOTH_WAYS, tiny: { attention: { numHeads: 3 }, hidden: 8 }, create: (config, random) => createTransformerEncoder(config, { random }) });
+registerMixer({ name: 'moe-mamba', capabilities: CONSTANT, tiny: { mamba: { dState: 4 }, experts: { numExperts: 3 }, hidden: 4 }, create: (config, random) => createMoeMamba(config, { random }) });
+registerMixer({ name: 'blackmamba', capabilities: CONSTANT, tiny: { mamba: { dState: 4 }, experts: { numExperts: 3, activation: 'gelu' }, hidden: 4 }, create: (config, random) => createBlackMamba(config, { random }) });
+registerMixer({ name: 'mambaformer', capabilities: ATTENDING, tiny: { mamba: { dState: 4 }, attention: SHORT }, create: (config, random) => createMambaFormer(config, { random }) });
+registerMixer({
+  name: 'jamba', capabilities: ATTENDING, tiny: { numHiddenLayers: 2, attnLayerPeriod: 2, attnLayerOffset: 1, mamba: { dState: 4 }, attention: SHORT, experts: { numExperts: 3, topK: 2 }, hidden: 4 },
+  create: (config, random) => createJamba(config, { random }),
+});
+registerMixer({
+  name: 'bidirectional', capabilities: BOTH_WAYS, tiny: { mixer: 'gru' },
+  create: ({ dModel, mixer: name = 'mamba', mode = 'add', mixerCfg = {}, ...rest }, random) => {
+    refuse('bidirectional', rest, 'dModel, mixer, mixerCfg, mode');
+    if (mode === 'concatenate') throw new ConfigError("bidirectional: mode 'concatenate' doubles the width, which a residual block cannot add. Use 'add', or build the layer by itself.");
+    const inner = (direction: string): SequenceLayer => mixer(String(name)).create({ ...(mixerCfg as object), dModel }, random.split(direction));
+    return mode === 'reverse-complement' ? new Bidirectional(mode, inner('forward')) : new Bidirectional(mode as BidirectionalMode, inner('forward'), inner('backward'));
+  },
+});
+registerMixer({
+  name: 'multi-directional', capabilities: BOTH_WAYS, tiny: { mixer: 'gru', width: 2 },
+  create: ({ dModel, mixer: name = 'mamba', mixerCfg = {}, width, ...rest }, random) => {
+    refuse('multi-directional', rest, 'dModel, mixer, mixerCfg, width');
+    return new MultiDirectional({ width: width as number }, SCAN_ORDERS.map((order) => mixer(String(name)).create({ ...(mixerCfg as object), dModel }, random.split(order))));
+  },
 });
 /** Layers on one pattern: `create(config, { random })`. */
 const LAYERS: readonly (readonly [string, { create(config: { dModel: number }, options: { random: Random }): SequenceLayer }, MixerEntry['tiny']])[] = [

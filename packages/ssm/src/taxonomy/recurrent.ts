@@ -11,7 +11,7 @@ export const RECURRENT: readonly Member[] = [
     paper: { title: 'Finding Structure in Time', id: 'Elman 1990' },
     equation: 'h[t] = tanh(W x[t] + R h[t-1] + b)',
     cost: { training: 'O(L D^2), one step after another', step: 'O(D^2)' },
-    implementation: { file: `${LAYERS}/rnn.ts`, mixer: 'rnn' }, golden: [], status: 'planned', note: 'A baseline, held against tf.layers.simpleRNN.',
+    implementation: { file: `${LAYERS}/rnn.ts`, mixer: 'rnn' }, golden: [], status: 'implemented', note: 'A baseline, held against tf.layers.simpleRNN.',
   },
   {
     key: 'lstm', name: 'LSTM', aliases: ['Long short-term memory'], paradigm: 'recurrent', year: 1997,
@@ -111,7 +111,7 @@ export const RECURRENT: readonly Member[] = [
     paper: { title: 'xLSTM: Extended Long Short-Term Memory', id: 'arXiv 2405.04517' },
     equation: 'c[t] = f[t] . c[t-1] + i[t] . z[t], n[t] = f[t] . n[t-1] + i[t], h[t] = o[t] . c[t] / n[t]; exponential gates by a running log-maximum, recurrent matrices a head',
     cost: { training: 'O(L D^2 / H), one step after another', step: 'O(D^2 / H)' },
-    implementation: { file: `${LAYERS}/slstm.ts`, mixer: 'slstm' }, golden: [{ family: 'block_xlstm', cases: ['slstm_'] }], status: 'planned',
+    implementation: { file: `${LAYERS}/slstm.ts`, mixer: 'slstm' }, golden: [{ family: 'block_xlstm', cases: ['slstm_'] }], status: 'implemented',
   },
   {
     key: 'delta-net', name: 'DeltaNet', aliases: ['delta rule'], paradigm: 'recurrent', year: 2024,
@@ -146,6 +146,6 @@ export const RECURRENT: readonly Member[] = [
     paper: { title: 'Liquid Time-constant Networks', id: 'arXiv 2006.04439' },
     equation: "h'(t) = -(1/tau + f(h, x)) h + f(h, x) A, several fused steps of an ODE solver an input",
     cost: { training: 'O(L D^2), one step after another', step: 'O(D^2)' },
-    implementation: { file: `${LAYERS}/ltc.ts`, mixer: 'ltc' }, golden: [], status: 'planned',
+    implementation: { file: `${LAYERS}/ltc.ts`, mixer: 'ltc' }, golden: [], status: 'implemented',
   },
 ];

@@ -8,7 +8,7 @@ import { capabilitiesOf, memberNamed, MEMBERS, paperAddress, SURVEY_TREE, survey
 const path = (file: string): string => fileURLToPath(new URL(`../../../../${file}`, import.meta.url));
 const nodes = SURVEY_TREE.flatMap(({ nodes }) => nodes);
 /** The control, and parts of a block that are no model by themselves. */
-const PARTS = ['identity', 'rwkv-channel-mix'];
+const PARTS = ['identity', 'rwkv-channel-mix', 'attention', 'sliding-attention'];
 
 describe('the members', () => {
   it('are those of the issue, each once', () => {

@@ -7,6 +7,7 @@ import type { GoldenCase, GoldenDescription } from '@mamba360/testing';
 import type { CaseOutputs } from '../compare-case.ts';
 import type { Family } from './family.ts';
 import { caseWeights, parameterGradients } from './layer-case.ts';
+import { isSlstm, runSlstm } from './slstm-cases.ts';
 import { gradientsOf, plain } from './tensors.ts';
 
 /** [B, H, L, ...] <-> [B, L, H, ...]. */
@@ -58,9 +59,9 @@ function runLayer(golden: GoldenCase): CaseOutputs {
 const isCell = ({ inputs }: GoldenDescription): boolean => 'q' in inputs && 'igate' in inputs;
 const isMlstmLayer = ({ inputs }: GoldenDescription): boolean => 'mlstm_cell.igate.weight' in inputs;
 
-/** xLSTM: the mLSTM's cell and layer. */
+/** xLSTM: cells and layers of both memories. */
 export const blockXlstmFamily: Family = {
   name: 'block_xlstm',
-  unsupported: (description) => (isCell(description) || isMlstmLayer(description) ? null : 'the sLSTM has no adapter here yet'),
-  run: (golden) => (isCell(golden.description) ? runCell(golden) : runLayer(golden)),
+  unsupported: (description) => (isCell(description) || isMlstmLayer(description) || isSlstm(description) ? null : 'it is neither a cell nor a layer of the mLSTM or sLSTM'),
+  run: (golden) => (isSlstm(golden.description) ? runSlstm(golden) : isCell(golden.description) ? runCell(golden) : runLayer(golden)),
 };

@@ -3,4 +3,5 @@ export type { MatrixStateTwinArgs } from './matrix-state-twins.ts';
 export { gru, GruTwin, lstm, LstmTwin, mamba, mamba2, Mamba2Twin, mamba3, Mamba3Twin, MambaTwin, register } from './twins.ts';
 export type { Mamba2TwinArgs, Mamba3TwinArgs, MambaTwinArgs, RecurrentTwinArgs } from './twins.ts';
 export { gss, GssTwin, h3, H3Twin, hyena, HyenaTwin, longConv, LongConvTwin, sgConv, SgConvTwin } from './convolution-twins.ts';
+export { attention, AttentionTwin, ltc, LtcTwin, rnn, RnnTwin, slstm, SlstmTwin } from './twins.ts';
 export type { SequenceTwinArgs } from './sequence-twin.ts';

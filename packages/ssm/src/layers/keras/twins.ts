@@ -13,7 +13,13 @@ import { MAMBA3_KEYS, mamba3Config } from '../mamba3-config.ts';
 import type { Mamba3Config } from '../mamba3-config.ts';
 import { mamba3Parameters } from '../mamba3-parameters.ts';
 import { Mamba3 } from '../mamba3.ts';
+import { Attention, ATTENTION_KEYS, attentionConfig, attentionParameters } from '../attention.ts';
+import type { AttentionConfig } from '../attention.ts';
+import { Ltc, ltcConfig, ltcParameters } from '../ltc.ts';
 import { recurrentConfig } from '../recurrent-config.ts';
+import { Rnn, rnnParameters } from '../rnn.ts';
+import { Slstm, slstmConfig, slstmParameters } from '../slstm.ts';
+import type { SlstmConfig } from '../slstm.ts';
 import { CONVOLUTION_TWINS } from './convolution-twins.ts';
 import { MATRIX_STATE_TWINS } from './matrix-state-twins.ts';
 import { SequenceTwin } from './sequence-twin.ts';
@@ -75,6 +81,50 @@ export class GruTwin extends SequenceTwin<{ heads?: number }> {
   };
 }
 
+/** `Rnn` as a `tf.layers.Layer`. */
+export class RnnTwin extends SequenceTwin<{ heads?: number }> {
+  static readonly className = 'Mamba360Rnn';
+  readonly family: TwinFamily<{ heads?: number }> = {
+    kind: 'rnn', stateNames: ['hidden'], ownProjection: true, keys: ['heads'],
+    specs: (dModel, units, options) => rnnParameters(recurrentConfig('rnn', { ...options, dModel, units, projection: false })),
+    create: (dModel, units, options, parameters) => new Rnn({ ...options, dModel, units, projection: false }, parameters),
+  };
+}
+
+type LtcOptions = { heads?: number; unfolds?: number; timeStep?: number };
+
+/** `Ltc` as a `tf.layers.Layer`. */
+export class LtcTwin extends SequenceTwin<LtcOptions> {
+  static readonly className = 'Mamba360Ltc';
+  readonly family: TwinFamily<LtcOptions> = {
+    kind: 'ltc', stateNames: ['hidden'], ownProjection: true, keys: ['heads', 'unfolds', 'timeStep'],
+    specs: (dModel, units, options) => ltcParameters(ltcConfig({ ...options, dModel, units, projection: false })),
+    create: (dModel, units, options, parameters) => new Ltc({ ...options, dModel, units, projection: false }, parameters),
+  };
+}
+
+type SlstmOptions = Partial<Omit<SlstmConfig, 'dModel' | 'conv1dKernelSize'>> & { conv1dKernelSize?: number };
+
+/** `Slstm` as a `tf.layers.Layer`, with a convolution of at least width 1. */
+export class SlstmTwin extends SequenceTwin<SlstmOptions> {
+  static readonly className = 'Mamba360Slstm';
+  readonly family: TwinFamily<SlstmOptions> = {
+    kind: 'slstm', stateNames: ['convolution', 'hidden', 'cell', 'normaliser', 'maximum'], ownProjection: false, keys: ['numHeads', 'conv1dKernelSize', 'blockIdx', 'numBlocks'],
+    specs: (_width, units, options) => slstmParameters(slstmConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Slstm({ ...options, dModel: units }, parameters),
+  };
+}
+
+/** `Attention` over a window as a `tf.layers.Layer`: keys and values of the last `window` - 1 steps are its state. */
+export class AttentionTwin extends SequenceTwin<Partial<Omit<AttentionConfig, 'dModel'>>> {
+  static readonly className = 'Mamba360Attention';
+  readonly family: TwinFamily<Partial<Omit<AttentionConfig, 'dModel'>>> = {
+    kind: 'attention', stateNames: ['keys', 'values', 'position'], ownProjection: false, keys: ATTENTION_KEYS.filter((key) => key !== 'causal'),
+    specs: (_width, units, options) => attentionParameters(attentionConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Attention({ ...options, dModel: units }, parameters),
+  };
+}
+
 /**
  * Mamba for `tf.sequential` and the functional API, where `tf.layers.lstm` stood.
  *
@@ -97,7 +147,19 @@ export const lstm = (args: RecurrentTwinArgs): LstmTwin => new LstmTwin(args);
 /** The fused GRU (reset after the product) in the same form; state `[hidden]`. */
 export const gru = (args: RecurrentTwinArgs): GruTwin => new GruTwin(args);
 
+/** The fused simple recurrent network in the same form; state `[hidden]`. */
+export const rnn = (args: SequenceTwinArgs & { heads?: number }): RnnTwin => new RnnTwin(args);
+
+/** The liquid time-constant network in the same form; state `[hidden]`. */
+export const ltc = (args: SequenceTwinArgs & LtcOptions): LtcTwin => new LtcTwin(args);
+
+/** The scalar memory of xLSTM in the same form; state `[convolution, hidden, cell, normaliser, maximum]`. */
+export const slstm = (args: SequenceTwinArgs & SlstmOptions): SlstmTwin => new SlstmTwin(args);
+
+/** Causal attention in the same form; state `[keys, values, position]`. With `window` its size does not depend on `maximumLength`. */
+export const attention = (args: SequenceTwinArgs & Partial<Omit<AttentionConfig, 'dModel' | 'causal'>>): AttentionTwin => new AttentionTwin(args);
+
 /** Lets `tf.loadLayersModel` read models that contain these layers. May be called any number of times. */
 export function register(): void {
-  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS, Mamba3Twin]) tf.serialization.registerClass(twin as never);
+  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS, Mamba3Twin, RnnTwin, LtcTwin, SlstmTwin, AttentionTwin]) tf.serialization.registerClass(twin as never);
 }

@@ -49,6 +49,7 @@ export function lawMembers(): LawMember[] {
     ...layers, ...rwkv,
     backbone('backbone (mamba, mlp)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, dIntermediate: 12, inputSize: WIDTH, outputSize: 3 }),
     backbone('backbone (lstm, layer norm)', { dModel: 8, nLayer: 2, mixer: 'lstm', rmsNorm: false, inputSize: WIDTH, outputSize: 3 }),
+    backbone('backbone (gru, attention, interleaved)', { dModel: 6, nLayer: 3, layerMixers: ['gru', 'attention'], mixerCfg: { attention: { numHeads: 3, maximumLength: 40 } }, inputSize: WIDTH, outputSize: 3 }),
     backbone('backbone (mamba, tokens)', { dModel: 8, nLayer: 2, ssmCfg: { dState: 4 }, vocabSize: 11 }),
   ];
 }
