@@ -4,9 +4,10 @@ export interface ProfileRow { readonly part: string; readonly milliseconds: numb
 
 /** What a tfjs kernel belongs to; the first that matches. */
 const PARTS: readonly (readonly [RegExp, string])[] = [
+  [/^Mamba360Linear(Gradient)?$|MatMul/, 'matrix products'], [/^Mamba360LinearCrossEntropy/, 'loss and sums'],
   [/^Mamba360SelectiveScan.*Gradient/, 'selective scan, backward'], [/^Mamba360SelectiveScan/, 'selective scan, forward'],
   [/^Mamba360CausalConv1d/, 'causal convolution'], [/^Mamba360RmsNorm/, 'norm'], [/^Mamba360NonlinearScan/, 'LSTM recurrence'], [/^Mamba360(AdamW|SumOfSquares|.*[Cc]lip)/, 'optimiser'], [/^Mamba360/, 'other kernels of ours'],
-  [/MatMul/, 'matrix products'], [/^(Slice|SplitV|Split|Concat|Pack|Unpack|Pad.*|Tile|GatherV2|GatherNd|ScatterNd|Transpose|StridedSlice|Reshape|Identity|Cast)$/, 'slices, concatenation, reshapes, gathers'],
+  [/^(Slice|SplitV|Split|Concat|Pack|Unpack|Pad.*|Tile|GatherV2|GatherNd|ScatterNd|Transpose|StridedSlice|Reshape|Identity|Cast)$/, 'slices, concatenation, reshapes, gathers'],
   [/^(Softmax|LogSoftmax|Log|Max|Sum|Mean|OneHot|SoftmaxCrossEntropyWithLogits|Exp|Sub|Neg|RealDiv)$/, 'loss and sums'],
 ];
 const partOf = (kernel: string): string => PARTS.find(([pattern]) => pattern.test(kernel))?.[1] ?? 'other tfjs kernels';
