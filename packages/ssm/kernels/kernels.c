@@ -31,6 +31,7 @@
 #include "dplr-kernel.c"
 #include "state-space-scan-forward.c"
 #include "state-space-scan-backward.c"
+#include "legs-scan.c"
 #include "gated-linear-attention-forward.c"
 #include "gated-linear-attention-backward.c"
 #include "wkv4.c"
@@ -77,6 +78,8 @@ int EXPORTED(plan)(int kernel, const call_t *call, plan_t *plan) {
     case KERNEL_dplrKernelBackward: dplr_kernel_backward_plan(call, plan); return 0;
     case KERNEL_stateSpaceScanForward: state_space_scan_forward_plan(call, plan); return 0;
     case KERNEL_stateSpaceScanBackward: state_space_scan_backward_plan(call, plan); return 0;
+    case KERNEL_legsScanForward: legs_scan_forward_plan(call, plan); return 0;
+    case KERNEL_legsScanBackward: legs_scan_backward_plan(call, plan); return 0;
     case KERNEL_gatedLinearAttentionForward: gated_linear_attention_forward_plan(call, plan); return 0;
     case KERNEL_gatedLinearAttentionBackward: gated_linear_attention_backward_plan(call, plan); return 0;
     case KERNEL_wkv4Forward: wkv4_forward_plan(call, plan); return 0;
@@ -131,6 +134,8 @@ void EXPORTED(run)(int kernel, int phase, int begin, int end, const call_t *call
     case KERNEL_dplrKernelBackward: dplr_kernel_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_stateSpaceScanForward: state_space_scan_forward_run(call, begin, end, scratch); return;
     case KERNEL_stateSpaceScanBackward: state_space_scan_backward_run(call, begin, end, scratch); return;
+    case KERNEL_legsScanForward: legs_scan_forward_run(call, begin, end, scratch); return;
+    case KERNEL_legsScanBackward: legs_scan_backward_run(call, begin, end, scratch); return;
     case KERNEL_gatedLinearAttentionForward: gated_linear_attention_forward_run(call, begin, end, scratch); return;
     case KERNEL_gatedLinearAttentionBackward: gated_linear_attention_backward_run(call, phase, begin, end, workspace, scratch); return;
     case KERNEL_wkv4Forward: wkv4_forward_run(call, begin, end, scratch); return;

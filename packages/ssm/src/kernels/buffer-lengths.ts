@@ -150,6 +150,11 @@ const LENGTHS: Readonly<Record<KernelName, (integers: readonly number[]) => Leng
     const s = spaceLengths(v);
     return { inputs: [s.u, ...s.system, s.state, s.state, s.control, s.y, s.state, s.state], outputs: [s.u, ...s.system, s.state, s.state] };
   },
+  legsScanForward: ([B, L, H, N, C]) => ({ inputs: [B! * L! * H!, C! * H! * N!, B! * H! * N!, B!, B! * L!], outputs: [B! * L! * C! * H!, B! * H! * N!] }),
+  legsScanBackward: ([B, L, H, N, C]) => {
+    const u = B! * L! * H!, c = C! * H! * N!, state = B! * H! * N!;
+    return { inputs: [u, c, state, B!, B! * L!, u * C!, state], outputs: [u, c, state] };
+  },
   gatedLinearAttentionForward: (v) => {
     const s = attentionLengths(v);
     return { inputs: [...s.given, s.control], outputs: [s.values, ...s.final] };

@@ -202,6 +202,22 @@ export const SIGNATURES = {
     integers: ['B', 'L', 'H', 'N', 'C', 'R'],
   },
   /**
+   * The scale-invariant LegS memory: sample t + 1 takes x to (I - alpha A / t)^-1 ((I + (1 - alpha) A / t) x + B / t u), the first to (u, 0, ...);
+   * y_c = c_c . x. `steps` holds the samples seen before. In double precision.
+   */
+  legsScanForward: {
+    inputs: ['u [B,L,H]', 'c [C,H,N]', 'initial? [B,H,N]', 'steps? [B] int32', 'control? [B,L]'],
+    outputs: ['y [B,L,C,H]', 'final [B,H,N]'],
+    integers: ['B', 'L', 'H', 'N', 'C'],
+    scalars: ['alpha'],
+  },
+  legsScanBackward: {
+    inputs: ['u', 'c', 'initial?', 'steps? int32', 'control?', 'dy [B,L,C,H]', 'dFinal? [B,H,N]'],
+    outputs: ['du', 'dc', 'dInitial?'],
+    integers: ['B', 'L', 'H', 'N', 'C'],
+    scalars: ['alpha'],
+  },
+  /**
    * Matrix state S [K, V] of each head. S' = exp(decay) S + a-b rank-one term + k^T v (delta rule: k^T beta (v - k exp(decay) S)); y = scale q S', with
    * `bonus` scale (q S + sum(q bonus k) v). decayKind: 0 none, 1 [H], 2 [H,K], 3 [B,L,H], 4 [B,L,H,K], logarithms. normaliserKind: 0 none, 1 y / (scale q n + epsilon),
    * 2 y / (max(|scale q n|, exp(-m)) + epsilon), n the state of v = 1. inputGate: k times exp(inputGate - m), exp(decay) times exp(m_before - m),

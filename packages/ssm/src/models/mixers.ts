@@ -6,6 +6,7 @@ import { Gss, H3, Hyena, LongConv, SgConv } from '../layers/index.ts';
 import type { GssConfig, H3Config, HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
 import { Attention, Bidirectional, Ltc, MultiDirectional, Rnn, SCAN_ORDERS, Slstm } from '../layers/index.ts';
 import type { AttentionConfig, BidirectionalMode, LtcConfig, SlstmConfig } from '../layers/index.ts';
+import { Dss, Hippo, Lssl, S4, S4d } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
 import { createBlackMamba } from './blackmamba.ts';
 import { createJamba } from './jamba.ts';
@@ -156,7 +157,16 @@ const LAYERS: readonly (readonly [string, { create(config: { dModel: number }, o
   ['rwkv6', Rwkv6, { headSize: 3, maaRank: 2, decayRank: 2, outputScale: 1 }],
   ['rwkv7', Rwkv7, { headSize: 3, decayRank: 2, rateRank: 2, valueRank: 2, gateRank: 4, outputScale: 1 }],
 ];
-for (const [name, layer, tiny] of LAYERS) registerMixer({ name, capabilities: CONSTANT, tiny, create: (config, random) => layer.create(config, { random }) });
+/** Structural models: time-invariant systems. */
+const STRUCTURAL: typeof LAYERS = [
+  ['hippo', Hippo, { dState: 4 }],
+  ['hippo-legt', { create: (config, options) => Hippo.create({ measure: 'legt', theta: 8, ...config }, options) }, { dState: 4 }],
+  ['lssl', Lssl, { dState: 4, channels: 2 }],
+  ['s4', S4, { dState: 8, lMax: 16 }],
+  ['s4d', S4d, { dState: 8, init: 'diag-legs', nSsm: 3 }],
+  ['dss', Dss, { dState: 3, lMax: 16 }],
+];
+for (const [name, layer, tiny] of [...LAYERS, ...STRUCTURAL]) registerMixer({ name, capabilities: CONSTANT, tiny, create: (config, random) => layer.create(config, { random }) });
 registerMixer({
   name: 'identity', capabilities: CONSTANT, tiny: {},
   // The control takes the options of the mixer it replaces and uses none of them: one word changes, nothing else.

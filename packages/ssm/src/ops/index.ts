@@ -18,6 +18,8 @@ export { gatedLinearAttention, gatedLinearAttentionStep } from './gated-linear-a
 export type {
   GatedLinearAttentionOptions, GatedLinearAttentionResult, GatedLinearAttentionState, GatedLinearAttentionStepOptions,
 } from './gated-linear-attention/index.ts';
+export { legsScan, legsScanStep } from './legs-scan/index.ts';
+export type { LegsScanOptions, LegsScanResult, LegsState } from './legs-scan/index.ts';
 export { linear } from './linear/index.ts';
 export { linearCrossEntropy } from './linear-cross-entropy/index.ts';
 export type { LinearCrossEntropyOptions } from './linear-cross-entropy/index.ts';
@@ -41,10 +43,10 @@ export type { SsdScanOptions, SsdScanResult, SsdScanStepOptions } from './ssd-sc
 export { stateSpaceScan, stateSpaceScanStep } from './state-space-scan/index.ts';
 export type { StateSpaceOptions, StateSpaceResult, StateSpaceSystem } from './state-space-scan/index.ts';
 export {
-  dssEigenvalues, dssKernel, dssScan, inversePositive, positive, POSITIVE_TRANSFORMS, s4CorrectedOutput, s4dKernel, s4DiscreteSystem, s4dScan, s4Kernel, s4Scan,
+  createSystemCache, dssEigenvalues, dssKernel, dssScan, hippoScan, inversePositive, lsslScan, positive, POSITIVE_TRANSFORMS, s4CorrectedOutput, s4dKernel, s4DiscreteSystem, s4dScan, s4Kernel, s4Scan,
 } from './state-space/index.ts';
 export type {
-  DiagonalDiscretisation, DssKernelOptions, DssParameters, DssVersion, PositiveTransform, S4dOptions, S4dParameters, S4Numbers, S4Options, S4Parameters, SpectrumTransforms,
+  DiagonalDiscretisation, DssKernelOptions, DssParameters, DssVersion, LsslParameters, PositiveTransform, RealSystemOptions, RealSystemResult, S4dOptions, S4dParameters, S4Numbers, S4Options, S4Parameters, SpectrumTransforms, SystemCache, SystemOptions,
 } from './state-space/index.ts';
 export { vandermonde } from './vandermonde/index.ts';
 export { wkv4, wkv4Step } from './wkv4/index.ts';

@@ -15,6 +15,7 @@ import { weightedMean } from './wkv4/kernel.ts';
 import { stateSpaceDual } from './ssd-scan/kernel.ts';
 import { cauchyProduct } from './cauchy/kernel.ts';
 import { dplrKernel } from './dplr-kernel/kernel.ts';
+import { legsMemoryScan } from './legs-scan/kernel.ts';
 import { stateSpace } from './state-space-scan/kernel.ts';
 import { modesKernel } from './vandermonde/kernel.ts';
 
@@ -24,6 +25,6 @@ import { modesKernel } from './vandermonde/kernel.ts';
  */
 export function registerOps(): void {
   for (const operation of [realScan, complexScan, convolution, longConvolution, affineMap, normalisation, recurrence, crossEntropy, stateSpaceDual, gatedAttention, weightedMean, realLinearScan, complexLinearScan, attend, experts, trapezoidalScan]) operation.register();
-  for (const operation of [modesKernel, cauchyProduct, dplrKernel, stateSpace]) operation.register();
+  for (const operation of [modesKernel, cauchyProduct, dplrKernel, stateSpace, legsMemoryScan]) operation.register();
   registerAdamW();
 }

@@ -1,6 +1,8 @@
 import { blockMambaFamily } from './block-mamba.ts';
 import { blockRetnetFamily } from './block-retnet.ts';
 import { blockXlstmFamily } from './block-xlstm.ts';
+import { blockLsslFamily } from './block-lssl.ts';
+import { blockS4Family } from './block-s4.ts';
 import { causalConv1dFamily } from './causal-conv1d.ts';
 import type { Family } from './family.ts';
 import { blockGssFamily } from './block-gss.ts';
@@ -11,6 +13,7 @@ import { hippoFamily } from './hippo.ts';
 import { blockHyenaFamily, kernelHyenaFamily } from './hyena.ts';
 import { kernelDssFamily } from './kernel-dss.ts';
 import { kernelS4Family } from './kernel-s4.ts';
+import { kernelS4ndFamily } from './kernel-s4nd.ts';
 import { linearRecurrenceFamily } from './linear-recurrence.ts';
 import { mamba3Family } from './mamba3.ts';
 import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
@@ -24,8 +27,10 @@ export const FAMILIES: ReadonlyMap<string, Family> = new Map([
   blockGssFamily,
   blockH3Family,
   blockHyenaFamily,
+  blockLsslFamily,
   blockMambaFamily,
   blockRetnetFamily,
+  blockS4Family,
   blockXlstmFamily,
   causalConv1dFamily,
   hfModelsFamily,
@@ -35,6 +40,7 @@ export const FAMILIES: ReadonlyMap<string, Family> = new Map([
   kernelHyenaFamily,
   kernelLongConvFamily,
   kernelS4Family,
+  kernelS4ndFamily,
   kernelSgConvFamily,
   linearRecurrenceFamily,
   mamba3Family,

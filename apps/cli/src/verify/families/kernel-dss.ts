@@ -1,5 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '@mamba360/ssm/backend';
+import { Dss } from '@mamba360/ssm/layers';
 import { dssEigenvalues, dssKernel } from '@mamba360/ssm/ops';
 import type { DssParameters, DssVersion } from '@mamba360/ssm/ops';
 import type { GoldenCase } from '@mamba360/testing';
@@ -7,6 +8,7 @@ import type { CaseOutputs } from '../compare-case.ts';
 import { interleave } from '../layout.ts';
 import type { Family } from './family.ts';
 import { gradientsOf, plain, wantsGradients } from './tensors.ts';
+import { weightsOf } from './weights.ts';
 
 const OFFICIAL: Readonly<Record<string, string>> = { logDt: 'log_dt', Lambda: 'Lambda', logNegRe: 'Lambda_log_neg_re', lambdaIm: 'Lambda_im', W: 'W' };
 
@@ -27,9 +29,22 @@ function kernels(golden: GoldenCase): CaseOutputs {
   return outputs;
 }
 
-/** DSS kernels of every version, with gradients. */
+/** The layer: u and y are B H L, the kernel is that of the sequence's length. */
+function layer(golden: GoldenCase): CaseOutputs {
+  const length = golden.description.params['length'] as number;
+  const { u: _u, ...weights } = weightsOf(golden);
+  const dss = Dss.fromOfficial(weights, { d_model: golden.description.params['H'], d_state: golden.description.params['N'], l_max: length, sep_dt_re_im: golden.value('kernel.log_dt').shape.length === 2 });
+  try {
+    const { output } = dss.apply(tf.transpose(plain(golden, 'u'), [0, 2, 1]));
+    return { y: tf.transpose(output, [0, 2, 1]).dataSync(), kernel: dss.kernel(length).dataSync() };
+  } finally {
+    dss.dispose();
+  }
+}
+
+/** DSS kernels of every version, with gradients, and the layer. */
 export const kernelDssFamily: Family = {
   name: 'kernel_dss',
-  unsupported: ({ case: name }) => (name.includes('layer') ? 'the DSS layer is not built yet' : null),
-  run: kernels,
+  unsupported: ({ params }) => (params['bidirectional'] === true ? 'the bidirectional DSS layer is not built yet' : null),
+  run: (golden) => (golden.has('output_linear.weight') ? layer(golden) : kernels(golden)),
 };

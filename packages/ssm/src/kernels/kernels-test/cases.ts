@@ -90,6 +90,11 @@ const vandermondeCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 1], [2, 3, 
   { kernel, integers: [C, H, N, L], absent: ['KIm', 'dKIm'], values: { xRe: (r) => -2 * r } },
 ]);
 
+const legsCases = (kernel: KernelName): Case[] => ([[1, 1, 1, 1, 1], [2, 65, 9, 3, 2], [1, 257, 17, 8, 1], [3, 130, 5, 4, 1]] as const).flatMap((integers): Case[] => [
+  { kernel, integers, scalars: [0.5], values: { steps: (r) => Math.floor(9 * r) } },
+  { kernel, integers, scalars: [1], absent: ['initial', 'dFinal', 'steps'], control: [0.3, 0.1] },
+]);
+
 const cauchyCases = (kernel: KernelName): Case[] => ([[1, 1, 1], [3, 5, 7], [2, 17, 65]] as const).flatMap(([B, N, M]): Case[] =>
   [0, 1].map((conjugate) => ({ kernel, integers: [B, N, M, conjugate], values: { wRe: (r) => -0.2 - r, zRe: (r) => 0.1 + r } })));
 
@@ -203,6 +208,7 @@ export const CASES: readonly Case[] = [
   ...(['cauchyForward', 'cauchyBackward'] as const).flatMap(cauchyCases),
   ...(['dplrKernelForward', 'dplrKernelBackward'] as const).flatMap(dplrCases),
   ...(['stateSpaceScanForward', 'stateSpaceScanBackward'] as const).flatMap(spaceCases),
+  ...(['legsScanForward', 'legsScanBackward'] as const).flatMap(legsCases),
   ...(['gatedLinearAttentionForward', 'gatedLinearAttentionBackward'] as const).flatMap(attentionCases),
   ...(['wkv4Forward', 'wkv4Backward'] as const).flatMap(meanCases),
   ...(['linearScanForward', 'linearScanBackward', 'linearScanComplexForward', 'linearScanComplexBackward'] as const).flatMap(linearCases),

@@ -5,13 +5,14 @@ import { useBackend } from '../../backend/index.ts';
 import { tf } from '../../backend/tensorflow.ts';
 import { ConfigError, ShapeError } from '../../errors/index.ts';
 import { Random } from '../../random/index.ts';
-import { deltaNet, gatedDeltaNet, gla, gru, hgrn2, lstm, mamba, mamba2, mlstm, register, retnet, rwkv4, rwkv5, rwkv6, rwkv7, mamba3, ltc, rnn, slstm } from './index.ts';
+import { deltaNet, dss, gatedDeltaNet, gla, gru, hgrn2, lstm, ltc, mamba, mamba2, mamba3, mlstm, register, retnet, rnn, rwkv4, rwkv5, rwkv6, rwkv7, s4, s4d, slstm } from './index.ts';
 import type { SequenceTwinArgs } from './index.ts';
 
 const backends = await backendMatrix(useBackend);
 /** Name, layer, number of states, and epochs of the training test where the published first weights are small. */
 const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number, number?][] = [
   ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['mamba3', (args) => mamba3({ ...args, headdim: 2, dState: 8 }), 4], ['lstm', lstm, 2], ['gru', gru, 1], ['rnn', rnn, 1], ['ltc', ltc, 1],
+  ['s4', (args) => s4({ ...args, dState: 8, lMax: 16 }), 2], ['s4d', (args) => s4d({ ...args, dState: 8 }), 2], ['dss', (args) => dss({ ...args, dState: 8, lMax: 16 }), 2],
   ['slstm', (args) => slstm({ ...args, numHeads: 1 }), 5],
   ['retnet', (args) => retnet({ ...args, numHeads: 2 }), 2, 200], ['gla', (args) => gla({ ...args, numHeads: 2, gateLowRankDim: 4 }), 1], ['hgrn2', (args) => hgrn2({ ...args, numHeads: 2, expandRatio: 4 }), 1, 200],
   ['deltaNet', (args) => deltaNet({ ...args, numHeads: 2 }), 2], ['gatedDeltaNet', (args) => gatedDeltaNet({ ...args, numHeads: 2, headDim: 4 }), 2],

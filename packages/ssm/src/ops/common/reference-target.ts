@@ -19,6 +19,7 @@ import { ssdScanBackwardReference, ssdScanForwardReference } from '../ssd-scan/r
 import { selectiveScanBackwardReference, selectiveScanForwardReference } from '../selective-scan/reference.ts';
 import { cauchyBackwardReference, cauchyForwardReference } from '../cauchy/reference.ts';
 import { dplrKernelBackwardReference, dplrKernelForwardReference } from '../dplr-kernel/reference.ts';
+import { legsBackwardReference, legsForwardReference } from '../legs-scan/reference.ts';
 import { stateSpaceBackwardReference, stateSpaceForwardReference } from '../state-space-scan/reference.ts';
 import { vandermondeBackwardReference, vandermondeForwardReference } from '../vandermonde/reference.ts';
 import { wkv4BackwardReference, wkv4ForwardReference } from '../wkv4/reference.ts';
@@ -123,6 +124,11 @@ const cauchyInputs = (buffers: Buffers, [batch, modes, nodes, conjugate]: readon
 const dplrInputs = (buffers: Buffers, [heads, modes, channels, rank, nodes, length]: readonly number[]) => ({
   heads: heads!, modes: modes!, channels: channels!, rank: rank!, nodes: nodes!, length: length!, aRe: required(buffers, 0), aIm: required(buffers, 1),
   rowsRe: required(buffers, 2), rowsIm: required(buffers, 3), columnsRe: required(buffers, 4), columnsIm: required(buffers, 5),
+});
+
+const legsInputs = (buffers: Buffers, [batch, length, heads, stateSize, channels]: readonly number[], [alpha]: readonly number[]) => ({
+  batch: batch!, length: length!, heads: heads!, stateSize: stateSize!, channels: channels!, alpha: alpha!, u: required(buffers, 0), c: required(buffers, 1),
+  initial: buffers[2], steps: buffers[3], control: buffers[4],
 });
 
 const spaceInputs = (buffers: Buffers, [batch, length, heads, modes, channels, rank]: readonly number[]) => {
@@ -272,6 +278,14 @@ const RUNS: Readonly<Record<KernelName, Run>> = {
   stateSpaceScanBackward: (buffers, integers) => {
     const g = stateSpaceBackwardReference(spaceInputs(buffers, integers), buffers[14], buffers[15], buffers[16]);
     return [g.du, g.daRe, g.daIm, g.dbRe, g.dbIm, g.dcRe, g.dcIm, g.dfRe, g.dfIm, g.dgRe, g.dgIm, g.dInitialRe, g.dInitialIm];
+  },
+  legsScanForward: (buffers, integers, scalars) => {
+    const { y, final } = legsForwardReference(legsInputs(buffers, integers, scalars));
+    return [y, final];
+  },
+  legsScanBackward: (buffers, integers, scalars) => {
+    const g = legsBackwardReference(legsInputs(buffers, integers, scalars), required(buffers, 5), buffers[6]);
+    return [g.du, g.dc, g.dInitial];
   },
   gatedLinearAttentionForward: (buffers, integers, scalars) => {
     const { output, finalState, finalNormaliser, finalMaximum } = gatedLinearAttentionForwardReference(attentionInputs(buffers, integers, scalars));

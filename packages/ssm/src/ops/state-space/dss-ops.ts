@@ -2,10 +2,11 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { ConfigError, ShapeError } from '../../errors/index.ts';
 import { checkFloat, checkShape, showShape } from '../common/check-shape.ts';
 import { runStateSpace } from '../state-space-scan/index.ts';
-import type { StateSpaceOptions, StateSpaceResult } from '../state-space-scan/index.ts';
+import type { StateSpaceResult } from '../state-space-scan/index.ts';
 import { modesKernel } from '../vandermonde/kernel.ts';
 import { dssModes, dssSystem } from './dss.ts';
 import type { DssOptions, DssVersion } from './dss.ts';
+import type { SystemOptions } from './s4.ts';
 
 /** Parameters of DSS by the shapes of the official code; the N eigenvalues are shared by all channels. */
 export interface DssParameters {
@@ -75,7 +76,10 @@ export function dssKernel(p: DssParameters, length: number, options: DssKernelOp
  * @param sequence - `state`, `lengths`, `mask`, `segments` as in `stateSpaceScan`.
  * @returns `output` [B, L, C, H] and `state` [B, H, N] each of re, im.
  */
-export function dssScan(u: Tensor, p: DssParameters, options: DssKernelOptions & { readonly kernelLength: number }, sequence: StateSpaceOptions = {}): StateSpaceResult {
+export function dssScan(u: Tensor, p: DssParameters, options: DssKernelOptions & { readonly kernelLength: number }, sequence: SystemOptions = {}): StateSpaceResult {
   const o = optionsOf('dssScan', p, options);
-  return runStateSpace('dssScan', u, named(p, o), { heads: o.heads, modes: o.modes, channels: o.channels, rank: 0 }, (raw) => dssSystem(raw, o, options.kernelLength), sequence);
+  return runStateSpace('dssScan', u, named(p, o), { heads: o.heads, modes: o.modes, channels: o.channels, rank: 0 }, (raw) => {
+    const make = () => dssSystem(raw, o, options.kernelLength);
+    return sequence.cache ? sequence.cache.system(raw, make) : make();
+  }, sequence);
 }

@@ -10,6 +10,7 @@ import type { DiagonalDiscretisation, DiagonalOptions } from './diagonal.ts';
 import { dplrPoints, dplrSystem } from './dplr.ts';
 import type { DplrOptions } from './dplr.ts';
 import type { PositiveTransform } from './positive.ts';
+import type { SystemCache } from './system-cache.ts';
 
 /** Parameters of S4D by the shapes of the official code; N is the number of kept modes, one of each conjugate pair; S copies repeat cyclically over H. */
 export interface S4dParameters {
@@ -95,6 +96,9 @@ export function s4dKernel(p: S4dParameters, length: number, options: S4dOptions 
   return modesKernel.run(named(p), { channels: o.channels, heads: o.heads, modes: o.modes, length, imaginary: false, prepare: (raw) => diagonalModes(raw, o, length) })[0]!;
 }
 
+/** Sequence options, and a cache that keeps the prepared system between calls with the same parameters. */
+export interface SystemOptions extends StateSpaceOptions { readonly cache?: SystemCache | undefined }
+
 /**
  * S4D as a recurrence: the same map as convolving with `s4dKernel`, with a state of constant size.
  *
@@ -102,10 +106,10 @@ export function s4dKernel(p: S4dParameters, length: number, options: S4dOptions 
  * @param sequence - `state`, `lengths`, `mask`, `segments` as in `stateSpaceScan`.
  * @returns `output` [B, L, C, H] and `state` [B, H, N] each of re, im.
  */
-export function s4dScan(u: Tensor, p: S4dParameters, options: S4dOptions = {}, sequence: StateSpaceOptions = {}): StateSpaceResult {
+export function s4dScan(u: Tensor, p: S4dParameters, options: S4dOptions = {}, sequence: SystemOptions = {}): StateSpaceResult {
   const o: DiagonalOptions = { ...sizesOf('s4dScan', p, options), discretisation: options.discretisation ?? 'zoh' };
   if (o.discretisation === 'dss') throw new ConfigError("s4dScan: discretisation is 'dss', whose kernel depends on its length, expected 'zoh' or 'bilinear'. Convolve with s4dKernel.");
-  return runStateSpace('s4dScan', u, named(p), { heads: o.heads, modes: o.modes, channels: o.channels, rank: 0 }, (raw) => diagonalSystem(raw, o), sequence);
+  return runStateSpace('s4dScan', u, named(p), { heads: o.heads, modes: o.modes, channels: o.channels, rank: 0 }, (raw) => (sequence.cache ? sequence.cache.system(raw, () => diagonalSystem(raw, o)) : diagonalSystem(raw, o)), sequence);
 }
 
 /**
@@ -134,9 +138,9 @@ export function s4Kernel(p: S4Parameters, length: number, options: S4Options): T
  * @param sequence - `state`, `lengths`, `mask`, `segments` as in `stateSpaceScan`.
  * @returns `output` [B, L, C, H] and `state` [B, H, N] each of re, im.
  */
-export function s4Scan(u: Tensor, p: S4Parameters, options: S4Options, sequence: StateSpaceOptions = {}): StateSpaceResult {
+export function s4Scan(u: Tensor, p: S4Parameters, options: S4Options, sequence: SystemOptions = {}): StateSpaceResult {
   const o = dplrOptions('s4Scan', p, options);
-  return runStateSpace('s4Scan', u, named(p), { heads: o.heads, modes: o.modes, channels: o.channels, rank: o.rank }, (raw) => dplrSystem(raw, o), sequence);
+  return runStateSpace('s4Scan', u, named(p), { heads: o.heads, modes: o.modes, channels: o.channels, rank: o.rank }, (raw) => (sequence.cache ? sequence.cache.system(raw, () => dplrSystem(raw, o)) : dplrSystem(raw, o)), sequence);
 }
 
 const MAXIMUM_RANK = 4;

@@ -1,0 +1,2 @@
+export { legsScan, legsScanStep } from './legs-scan.ts';
+export type { LegsScanOptions, LegsScanResult, LegsState } from './legs-scan.ts';
