@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { mixers } from '@mamba360/ssm/models';
-import { capabilitiesOf, MEMBERS, paperAddress, SURVEY_TREE, surveyNodeOf } from '@mamba360/ssm/taxonomy';
-import type { Capabilities, Member, SurveyBranch } from '@mamba360/ssm/taxonomy';
+import { capabilitiesOf, MEMBERS, paperAddress, statusOf, SURVEY_TREE, surveyNodeOf } from '@mamba360/ssm/taxonomy';
+import type { Capabilities, Member, Status, SurveyBranch } from '@mamba360/ssm/taxonomy';
 import { FAMILIES } from '../verify/families/index.ts';
 
 export interface FamilyCoverage {
@@ -12,7 +12,8 @@ export interface FamilyCoverage {
 }
 
 /** A member with all that is known of it here. */
-export interface MemberDescription extends Omit<Member, 'golden' | 'capabilities' | 'paper'> {
+export interface MemberDescription extends Omit<Member, 'golden' | 'capabilities' | 'paper' | 'status'> {
+  readonly status: Status;
   readonly paper: { readonly title: string; readonly id: string; readonly address: string | null };
   /** null for a planned member without a mixer. */
   readonly capabilities: Capabilities | null;
@@ -36,7 +37,7 @@ export async function goldenCases(): Promise<Readonly<Record<string, readonly st
 }
 
 export function describeMember(member: Member, cases: Readonly<Record<string, readonly string[]>>): MemberDescription {
-  const { golden, capabilities: _given, paper, ...rest } = member;
+  const { golden, capabilities: _given, status: _known, paper, ...rest } = member;
   const families = golden.map(({ family, cases: beginnings }): FamilyCoverage => {
     const names = cases[family] ?? [];
     const own = beginnings === undefined ? names : names.filter((name) => beginnings.some((beginning) => name.startsWith(beginning)));
@@ -47,6 +48,7 @@ export function describeMember(member: Member, cases: Readonly<Record<string, re
     ...rest,
     paper: { ...paper, address: paperAddress(paper.id) ?? null },
     capabilities: capabilitiesOf(member, mixers()),
+    status: statusOf(member, mixers()),
     survey: node === undefined ? null : { name: node.name, year: node.year, from: node.from },
     golden: { cases: families.reduce((sum, one) => sum + one.cases, 0), families },
   };

@@ -9,6 +9,8 @@ export interface Capabilities {
   readonly runtime: boolean;
 }
 
+export type Status = 'implemented' | 'planned';
+
 /** Golden cases that a member is held against. */
 export interface GoldenCoverage {
   readonly family: string;
@@ -22,8 +24,8 @@ export interface Implementation {
   readonly file: string;
   /** Name in the mixer registry; capabilities are read from there. */
   readonly mixer?: string;
-  /** Name of the function in `ssm.layers`, where it is not the mixer's. */
-  readonly twin?: string;
+  /** Further mixers of the same member: another measure, another block around it, a part of it by itself. */
+  readonly variants?: readonly string[];
 }
 
 /** One state space model, as data. */
@@ -45,7 +47,8 @@ export interface Member {
   readonly capabilities?: Capabilities;
   readonly implementation: Implementation;
   readonly golden: readonly GoldenCoverage[];
-  readonly status: 'implemented' | 'planned';
+  /** Given exactly where no mixer of the registry says it. */
+  readonly status?: Status;
   /** What a reader must know: the variant chosen, where the reference code differs from its paper. */
   readonly note?: string;
 }

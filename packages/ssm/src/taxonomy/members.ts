@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors/index.ts';
 import { GATING } from './gating.ts';
-import type { Capabilities, Member } from './member.ts';
+import type { Capabilities, Member, Status } from './member.ts';
 import { HYBRID } from './hybrid.ts';
 import { RECURRENT } from './recurrent.ts';
 import { STRUCTURAL } from './structural.ts';
@@ -35,4 +35,9 @@ export type RegisteredMixers = readonly { readonly name: string; readonly capabi
 export function capabilitiesOf(member: Member, registry: RegisteredMixers): Capabilities | null {
   if (member.capabilities !== undefined) return member.capabilities;
   return registry.find(({ name }) => name === member.implementation.mixer)?.capabilities ?? null;
+}
+
+/** Whether the member is built: its mixer is registered, or, for one without a mixer, the data say so. */
+export function statusOf({ status, implementation }: Member, registry: RegisteredMixers): Status {
+  return status ?? (registry.some(({ name }) => name === implementation.mixer) ? 'implemented' : 'planned');
 }
