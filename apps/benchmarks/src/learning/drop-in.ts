@@ -41,7 +41,9 @@ const UNITS = 16;
 const BATCH = 32;
 
 /** Options without which a family does not take so small a width. */
-const OPTIONS: Readonly<Record<string, object>> = { mamba2: { headdim: 8 } };
+const OPTIONS: Readonly<Record<string, object>> = {
+  mamba2: { headdim: 8 }, mamba3: { headdim: 8 }, hgrn2: { expandRatio: 8 }, gatedDeltaNet: { numHeads: 2, headDim: 8 }, rwkv5: { headSize: 8 }, rwkv6: { headSize: 8 }, rwkv7: { headSize: 8 },
+};
 
 type Twin = (args: { units: number; returnSequences: boolean; seed: number; name: string; inputShape: (number | null)[] }) => TfLayers.Layer;
 

@@ -1,7 +1,7 @@
 import type { Recipe } from '../suite/task.ts';
 
 export const LRA_MODELS = ['s4d', 's4', 's5', 'lru', 'mamba'] as const;
-export const LRA_BASELINES = ['lstm', 'attention'] as const;
+export const LRA_BASELINES = ['lstm', 'transformer-decoder'] as const;
 
 /** Sizes for a CPU (`short`), or for a GPU: six layers, width 128, as many updates as the published numbers of passes over the data. */
 export function lraRecipe(short: boolean, { batchSize, epochs, examples }: { batchSize: number; epochs: number; examples: number }): Recipe {

@@ -7,18 +7,26 @@ import type { LearningTask, Recipe, TaskBatch } from './task.ts';
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
 
 /** Options that a mixer needs at a width; everything else is its own default. */
-const AT_WIDTH: Readonly<Record<string, (dModel: number) => Record<string, unknown>>> = {
+const AT_WIDTH: Readonly<Record<string, (dModel: number, longest: number) => Record<string, unknown>>> = {
   mamba2: (dModel) => ({ headdim: commonDivisor(2 * dModel, 64), dState: 64 }),
+  mamba3: (dModel) => ({ headdim: commonDivisor(2 * dModel, 64), dState: 64 }),
+  // Negative eigenvalues, without which no delta rule tracks a state.
+  'delta-net': () => ({ allowNegEigval: true }),
+  'gated-delta-net': (dModel) => ({ allowNegEigval: true, headDim: commonDivisor(dModel, 32), numHeads: dModel / commonDivisor(dModel, 32) }),
+  hgrn2: (dModel) => ({ expandRatio: commonDivisor(dModel, 32) }),
+  rwkv5: (dModel) => ({ headSize: commonDivisor(dModel, 32) }),
+  rwkv6: (dModel) => ({ headSize: commonDivisor(dModel, 32) }),
+  rwkv7: (dModel) => ({ headSize: commonDivisor(dModel, 32) }),
+  // Attention of 4 heads, and the feed-forward layer that belongs to it.
+  'transformer-decoder': (_dModel, longest) => ({ attention: { numHeads: 4, maximumLength: longest } }),
 };
 
 function mixerOptions(name: string, task: LearningTask, dModel: number): Record<string, unknown> {
   const { capabilities, tiny } = mixer(name);
-  // A mixer whose state grows says so with the option that bounds it.
-  return { ...AT_WIDTH[name]?.(dModel), ...(capabilities.state === 'growing' && 'maximumLength' in tiny && { maximumLength: task.maximumLength }) };
+  // What has no constant state is built for four times the trained length; longer tests it cannot read, and the report says so.
+  const longest = Math.min(task.maximumLength, 4 * task.trainLength);
+  return { ...(capabilities.state === 'growing' && 'maximumLength' in tiny && { maximumLength: longest }), ...AT_WIDTH[name]?.(dModel, longest) };
 }
-
-/** Mixers that get a feed-forward layer behind them, as their papers have it. */
-const WITH_FEED_FORWARD: ReadonlySet<string> = new Set(['attention']);
 
 /** Products of features by which two documents are compared, for each class. */
 const PAIR_RANK = 16;
@@ -28,7 +36,6 @@ export function taskModel(task: LearningTask, name: string, recipe: Recipe, seed
   const { reads, classes, answer } = task;
   return Backbone.create({
     dModel: recipe.dModel, nLayer: recipe.nLayer, mixer: name, ssmCfg: mixerOptions(name, task, recipe.dModel), outputSize: answer === 'pair' ? (2 + PAIR_RANK) * classes : classes, tieEmbeddings: false,
-    ...(WITH_FEED_FORWARD.has(name) && { dIntermediate: 2 * recipe.dModel }),
     ...(reads.kind === 'tokens' ? { vocabSize: reads.vocabSize, padVocabSizeMultiple: 1 } : { inputSize: reads.channels }),
   }, { seed });
 }

@@ -34,7 +34,7 @@ export function inductionHeadsTask(): LearningTask {
     train: (stream, progress, batchSize) => inductionHeadsBatch(stream, batchSize, progress < 0.2 ? 32 : progress < 0.4 ? 64 : progress < 0.55 ? 128 : TRAIN),
     validation: generated('validation', { batches: 4, random, batch: (stream) => inductionHeadsBatch(stream, 64, TRAIN) }), tests, headline: 'length 256', chance: 1 / SYMBOLS,
     bar: { floor: 97, target: 100, published: 'H3 and attention above 97 at length 256; Mamba 100 up to 2^20 (their papers). Stretch here: 100 at length 16,384' },
-    models: ['mamba', 'mamba2', 'h3', 'hyena'], baselines: ['lstm', 'attention'], controls: [],
+    models: ['mamba', 'mamba2', 'h3', 'hyena'], baselines: ['lstm', 'transformer-decoder'], controls: [],
     recipe: { dModel: 64, nLayer: 2, steps: 5000, batchSize: 32, learningRate: 1e-3 },
   };
 }

@@ -51,7 +51,7 @@ export function modularArithmeticTask(): LearningTask {
     validation: generated('validation', { batches: 2, random, batch: (stream) => modularArithmeticBatch(stream, 128, 159, 'last') }),
     tests: [test(39), test(159), test(255)], headline: 'length 255', chance: 1 / MODULUS, scaled: true,
     bar: { floor: 90, target: 98, published: 'Mamba-3 98.5, Mamba-2 47.8 without brackets, scaled accuracy (Mamba-3 paper)' },
-    models: ['mamba3', 'delta-net', 'slstm', 'mamba2'], baselines: ['lstm', 'attention'], controls: [],
+    models: ['mamba3', 'delta-net', 'slstm', 'mamba2'], baselines: ['lstm', 'transformer-decoder'], controls: [],
     recipe: { dModel: 64, nLayer: 3, steps: 8000, batchSize: 64, learningRate: 2e-3 },
   };
 }

@@ -32,7 +32,7 @@ export function parityTask(): LearningTask {
     validation: generated('validation', { batches: 2, random, batch: (stream) => parityBatch(stream, 128, 160, 'last') }),
     tests: [test(40), test(160), test(256)], headline: 'length 256', chance: 0.5, scaled: true,
     bar: { floor: 99, target: 100, published: 'Mamba-3 100, Mamba-2 0.9, scaled accuracy (Mamba-3 paper)' },
-    models: ['mamba3', 'delta-net', 'slstm'], baselines: ['lstm', 'attention'], controls: [{ mixer: 'mamba2', atMost: 10, why: 'decays between 0 and 1 cannot flip a sign' }],
+    models: ['mamba3', 'delta-net', 'slstm'], baselines: ['lstm', 'transformer-decoder'], controls: [{ mixer: 'mamba2', atMost: 10, why: 'decays between 0 and 1 cannot flip a sign' }],
     recipe: { dModel: 64, nLayer: 1, steps: 6000, batchSize: 64, learningRate: 2e-3 },
   };
 }

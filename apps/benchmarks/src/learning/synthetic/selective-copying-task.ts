@@ -24,8 +24,8 @@ export function selectiveCopyingTask(): LearningTask {
     train: (stream, progress, batchSize) => selectiveCopyingBatchOf(stream, batchSize, progress < 0.25 ? LENGTH / 4 : progress < 0.45 ? LENGTH / 2 : LENGTH),
     validation: test('validation', 4), tests: [test('length 128', 32)], headline: 'length 128', chance: 1 / 14,
     bar: { floor: 97, target: 99, stretch: 99.8, published: 'Mamba 99.8, S6 97.0, S4 18.3 at length 4,096 (Mamba paper)' },
-    models: ['mamba'], baselines: ['lstm', 'attention', 'identity'], controls: [{ mixer: 's4d', atMost: 25, why: 'a fixed kernel cannot choose by content' }],
+    models: ['mamba'], baselines: ['lstm', 'transformer-decoder', 'identity'], controls: [{ mixer: 's4d', atMost: 25, why: 'a fixed kernel cannot choose by content' }],
     recipe: { dModel: 64, nLayer: 2, steps: 3750, batchSize: 64, learningRate: 5e-3 },
-    recipes: { attention: { learningRate: 1e-3 }, lstm: { learningRate: 2e-3 } },
+    recipes: { 'transformer-decoder': { learningRate: 1e-3 }, lstm: { learningRate: 2e-3 } },
   };
 }

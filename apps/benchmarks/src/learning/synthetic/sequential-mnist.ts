@@ -41,9 +41,9 @@ export async function sequentialMnistTask({ data, permuted = false }: { data: st
     train: (random, _progress, size) => digitBatch(train, Array.from({ length: size }, () => random.integer(trained)), order),
     validation: part('validation', train, trained, trained + 1000, order), tests: [part('test', test, 0, test.count, order)], headline: 'test', chance: 0.1,
     bar: permuted ? { floor: 85, target: 90, published: 'S4 98.7 on a GPU' } : { floor: 95, target: 97, stretch: 98.5, published: 'S4 99.55 on a GPU (annotated-s4)' },
-    models: ['s4d', 'mamba'], baselines: ['lstm', 'attention'], controls: [],
+    models: ['s4d', 'mamba'], baselines: ['lstm', 'transformer-decoder'], controls: [],
     // Two passes over 55,000 digits.
     recipe: { dModel: 64, nLayer: 4, steps: 2 * Math.floor(trained / batchSize), batchSize, learningRate: 5e-3 },
-    recipes: { mamba: { learningRate: 2e-3 }, lstm: { learningRate: 2e-3 }, attention: { learningRate: 1e-3 } },
+    recipes: { mamba: { learningRate: 2e-3 }, lstm: { learningRate: 2e-3 }, 'transformer-decoder': { learningRate: 1e-3 } },
   };
 }
