@@ -30,6 +30,8 @@ export { HYENA_FILTER_DEFAULTS, hyenaFilter, hyenaFilterParameters } from './hye
 export type { HyenaFilterConfig } from './hyena-filter.ts';
 export { LongConv } from './long-conv.ts';
 export type { LongConvConfig } from './long-conv.ts';
+export { Tnn } from './tnn.ts';
+export type { TnnConfig, TnnState } from './tnn.ts';
 export { SgConv } from './sgconv.ts';
 export type { SgConvConfig } from './sgconv.ts';
 export { Mamba3 } from './mamba3.ts';

@@ -2,8 +2,8 @@ import { ConfigError } from '../errors/index.ts';
 import { Gru, Identity, Lstm, Mamba, Mamba2, Mamba3 } from '../layers/index.ts';
 import type { GivenMamba2Config, LayerCapabilities, MambaConfig, RecurrentConfig, SequenceLayer, GivenMamba3Config } from '../layers/index.ts';
 import { DeltaNet, GatedDeltaNet, Gla, Hgrn2, Mlstm, RetNet, Rwkv4, Rwkv5, Rwkv6, Rwkv7 } from '../layers/index.ts';
-import { Gss, H3, Hyena, LongConv, SgConv } from '../layers/index.ts';
-import type { GssConfig, H3Config, HyenaConfig, LongConvConfig, SgConvConfig } from '../layers/index.ts';
+import { Gss, H3, Hyena, LongConv, SgConv, Tnn } from '../layers/index.ts';
+import type { GssConfig, H3Config, HyenaConfig, LongConvConfig, SgConvConfig, TnnConfig } from '../layers/index.ts';
 import { Attention, Bidirectional, Ltc, MultiDirectional, Rnn, SCAN_ORDERS, Slstm } from '../layers/index.ts';
 import type { AttentionConfig, BidirectionalMode, LtcConfig, SlstmConfig } from '../layers/index.ts';
 import { Dss, Hippo, Lssl, S4, S4d } from '../layers/index.ts';
@@ -69,6 +69,10 @@ registerMixer({
 registerMixer({
   name: 'hyena', capabilities: GROWING, tiny: { maximumLength: 24, filterOrder: 8, order: 3 },
   create: (config, random) => Hyena.create(config as { dModel: number } & Partial<HyenaConfig>, { random }),
+});
+registerMixer({
+  name: 'tnn', capabilities: GROWING, tiny: { maximumLength: 24, expand: 2, rpeWidth: 4, rpeLayers: 1 },
+  create: (config, random) => Tnn.create(config as { dModel: number } & Partial<TnnConfig>, { random }),
 });
 registerMixer({
   name: 'long-conv', capabilities: GROWING, tiny: { maximumLength: 24, channels: 2, smoothing: 3 },

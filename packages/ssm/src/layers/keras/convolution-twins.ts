@@ -9,6 +9,8 @@ import { LongConv, longConvConfig, longConvParameters } from '../long-conv.ts';
 import type { LongConvConfig } from '../long-conv.ts';
 import { SgConv, sgConvConfig, sgConvParameters } from '../sgconv.ts';
 import type { SgConvConfig } from '../sgconv.ts';
+import { Tnn, tnnConfig, tnnParameters } from '../tnn.ts';
+import type { TnnConfig } from '../tnn.ts';
 import { SequenceTwin } from './sequence-twin.ts';
 import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
@@ -55,6 +57,16 @@ export class LongConvTwin extends SequenceTwin<Options<LongConvConfig>> {
   };
 }
 
+/** `Tnn` as a `tf.layers.Layer`. */
+export class TnnTwin extends SequenceTwin<Options<TnnConfig>> {
+  static readonly className = 'Mamba360Tnn';
+  readonly family: TwinFamily<Options<TnnConfig>> = {
+    kind: 'tnn', stateNames: ['history', 'steps'], ownProjection: false, keys: ['maximumLength', 'expand', 'rpeWidth', 'rpeLayers', 'gamma'],
+    specs: (_width, units, options) => tnnParameters(tnnConfig({ ...options, dModel: units })),
+    create: (_width, units, options, parameters) => new Tnn({ ...options, dModel: units }, parameters),
+  };
+}
+
 /** `SgConv` as a `tf.layers.Layer`. */
 export class SgConvTwin extends SequenceTwin<Options<SgConvConfig>> {
   static readonly className = 'Mamba360SgConv';
@@ -81,4 +93,7 @@ export const h3 = (args: SequenceTwinArgs & Options<H3Config>): H3Twin => new H3
 /** GSS in the same form; state `[re, im]`. */
 export const gss = (args: SequenceTwinArgs & Options<GssConfig>): GssTwin => new GssTwin(args);
 
-export const CONVOLUTION_TWINS = [H3Twin, GssTwin, HyenaTwin, LongConvTwin, SgConvTwin] as const;
+/** TNN in the same form; state `[history, steps]`. */
+export const tnn = (args: SequenceTwinArgs & Options<TnnConfig>): TnnTwin => new TnnTwin(args);
+
+export const CONVOLUTION_TWINS = [TnnTwin, H3Twin, GssTwin, HyenaTwin, LongConvTwin, SgConvTwin] as const;
