@@ -49,7 +49,7 @@ export const STRUCTURAL: readonly Member[] = [
     equation: 'K(t_1, ..., t_d) = sum_r prod_i K_ri(t_i), one S4 kernel an axis; y = K * x over d axes',
     cost: { training: 'O(V log V) for each channel, V points', step: 'none: not causal' },
     capabilities: { state: 'none', causal: false, runtime: false },
-    implementation: { file: `${LAYERS}/s4nd.ts` }, golden: [{ family: 'kernel_s4nd' }], status: 'planned',
+    implementation: { file: `${LAYERS}/s4nd.ts` }, golden: [{ family: 'kernel_s4nd' }], status: 'implemented',
   },
   {
     key: 's5', name: 'S5', aliases: ['Simplified Structured State Space'], paradigm: 'structural', year: 2022,
