@@ -11,7 +11,7 @@ import type { SequenceTwinArgs } from './index.ts';
 const backends = await backendMatrix(useBackend);
 /** Name, layer, number of states, and epochs of the training test where the published first weights are small. */
 const families: [string, (args: SequenceTwinArgs) => TfLayers.Layer, number, number?][] = [
-  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['mamba3', (args) => mamba3({ ...args, headdim: 2, dState: 8 }), 4], ['lstm', lstm, 2], ['gru', gru, 1], ['rnn', rnn, 1], ['ltc', ltc, 1],
+  ['mamba', mamba, 2], ['mamba2', (args) => mamba2({ ...args, headdim: 2, dState: 8 }), 2], ['mamba3', (args) => mamba3({ ...args, headdim: 2, dState: 8 }), 4], ['lstm', lstm, 2], ['gru', gru, 1], ['rnn', rnn, 1], ['ltc', (args) => ltc({ ...args, timeStep: 0.1, unfolds: 2 }), 1, 300],
   ['s4', (args) => s4({ ...args, dState: 8, lMax: 16 }), 2], ['s4d', (args) => s4d({ ...args, dState: 8 }), 2], ['dss', (args) => dss({ ...args, dState: 8, lMax: 16 }), 2],
   ['slstm', (args) => slstm({ ...args, numHeads: 1 }), 5],
   ['retnet', (args) => retnet({ ...args, numHeads: 2 }), 2, 200], ['gla', (args) => gla({ ...args, numHeads: 2, gateLowRankDim: 4 }), 1], ['hgrn2', (args) => hgrn2({ ...args, numHeads: 2, expandRatio: 4 }), 1, 200],
