@@ -7,6 +7,8 @@ import type { GssConfig, H3Config, HyenaConfig, LongConvConfig, SgConvConfig, Tn
 import { Attention, Bidirectional, Ltc, MultiDirectional, Rnn, SCAN_ORDERS, Slstm } from '../layers/index.ts';
 import type { AttentionConfig, BidirectionalMode, LtcConfig, SlstmConfig } from '../layers/index.ts';
 import { Dss, Hippo, Lssl, S4, S4d } from '../layers/index.ts';
+import { Griffin, Hgrn, LdStack, LiquidS4, Lru, Mega, MegaEma, MinGru, MinLstm, RgLru, S5 } from '../layers/index.ts';
+import type { MegaConfig } from '../layers/index.ts';
 import type { Random } from '../random/index.ts';
 import { createBlackMamba } from './blackmamba.ts';
 import { createJamba } from './jamba.ts';
@@ -155,6 +157,17 @@ const LAYERS: readonly (readonly [string, { create(config: { dModel: number }, o
   ['delta-net', DeltaNet, { numHeads: 2, convSize: 3 }],
   ['gated-delta-net', GatedDeltaNet, { numHeads: 2, headDim: 4, convSize: 3 }],
   ['mlstm', Mlstm, { numHeads: 2, conv1dKernelSize: 3, qkvProjBlocksize: 2, roundProjUpToMultipleOf: 4 }],
+  ['lru', Lru, { dState: 4 }],
+  ['s5', S5, { ssmSize: 8, blocks: 2 }],
+  ['liquid-s4', LiquidS4, { dState: 4 }],
+  ['ldstack', LdStack, { dState: 4, projections: 3 }],
+  ['hgrn', Hgrn, { lowerBound: 0.2 }],
+  ['rg-lru', RgLru, { numHeads: 2 }],
+  ['griffin', Griffin, { lruWidth: 8, numHeads: 2, conv1dTemporalWidth: 3 }],
+  ['mingru', MinGru, { expand: 2 }],
+  ['minlstm', MinLstm, { expand: 2 }],
+  ['mega-ema', MegaEma, { ndim: 3 }],
+  ['mega-chunk', Mega, { ndim: 3, zdim: 4, hdim: 8, chunkSize: 4, maxPositions: 4, attentionActivation: 'laplace' }],
   // The published models start with outputs of zero, which would hide everything behind them.
   ['rwkv4', Rwkv4, { outputScale: 1 }],
   ['rwkv5', Rwkv5, { headSize: 3, outputScale: 1 }],
@@ -171,6 +184,10 @@ const STRUCTURAL: typeof LAYERS = [
   ['dss', Dss, { dState: 3, lMax: 16 }],
 ];
 for (const [name, layer, tiny] of [...LAYERS, ...STRUCTURAL]) registerMixer({ name, capabilities: CONSTANT, tiny, create: (config, random) => layer.create(config, { random }) });
+registerMixer({
+  name: 'mega', capabilities: { state: 'growing', maximumLength: 1024, causal: true, runtime: false }, tiny: { ndim: 3, zdim: 4, hdim: 8, maxPositions: 64 },
+  create: (config, random) => Mega.create(config as { dModel: number } & Partial<MegaConfig>, { random }),
+});
 registerMixer({
   name: 'identity', capabilities: CONSTANT, tiny: {},
   // The control takes the options of the mixer it replaces and uses none of them: one word changes, nothing else.

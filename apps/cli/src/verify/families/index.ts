@@ -20,10 +20,21 @@ import { mambaSsmModelsFamily } from './mamba-ssm-models.ts';
 import { modelRwkvFamily } from './model-rwkv.ts';
 import { selectiveScanFamily } from './selective-scan.ts';
 import { selectiveStateUpdateFamily } from './selective-state-update.ts';
+import { blockS5Family, kernelS5Family } from './s5.ts';
+import { blockMegaFamily, kernelEmaFamily, megaEmaFamily } from './mega.ts';
+import { kernelLruFamily } from './kernel-lru.ts';
+import { blockGriffinFamily } from './block-griffin.ts';
 import { ssdFamily } from './ssd.ts';
 
 /** Every family that has an adapter. A new family is a file here and a line in this list. */
 export const FAMILIES: ReadonlyMap<string, Family> = new Map([
+  blockGriffinFamily,
+  kernelLruFamily,
+  blockMegaFamily,
+  kernelEmaFamily,
+  megaEmaFamily,
+  blockS5Family,
+  kernelS5Family,
   blockGssFamily,
   blockH3Family,
   blockHyenaFamily,

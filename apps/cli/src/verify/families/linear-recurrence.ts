@@ -6,6 +6,7 @@ import type { GoldenCase, GoldenDescription } from '@mamba360/testing';
 import type { CaseOutputs } from '../compare-case.ts';
 import { permute } from '../layout.ts';
 import type { Family } from './family.ts';
+import { runHgrn } from './linear-recurrence-hgrn.ts';
 import { gradientsOf, plain, wantsGradients } from './tensors.ts';
 
 /** HGRN is a vector state: cases with x in place of q, k and v. */
@@ -67,9 +68,9 @@ function run(golden: GoldenCase): CaseOutputs {
   return outputs;
 }
 
-/** Matrix-state recurrences: retention, GLA, delta rules, KDA, RWKV-6's core, linear attention. */
+/** Matrix-state recurrences: retention, GLA, delta rules, KDA, RWKV-6's core, linear attention; and HGRN, whose state is a vector. */
 export const linearRecurrenceFamily: Family = {
   name: 'linear_recurrence',
-  unsupported: (description) => (isVectorState(description) ? 'HGRN goes through linearScan, which has no adapter here yet' : null),
-  run,
+  unsupported: () => null,
+  run: (golden) => (isVectorState(golden.description) ? runHgrn(golden) : run(golden)),
 };

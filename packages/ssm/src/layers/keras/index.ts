@@ -7,3 +7,7 @@ export { attention, AttentionTwin, ltc, LtcTwin, rnn, RnnTwin, slstm, SlstmTwin 
 export { dss, DssTwin, hippo, HippoTwin, lssl, LsslTwin, s4, s4d, S4dTwin, S4Twin } from './structural-twins.ts';
 export type { DssTwinArgs, HippoTwinArgs, LsslTwinArgs, S4dTwinArgs, S4TwinArgs } from './structural-twins.ts';
 export type { SequenceTwinArgs } from './sequence-twin.ts';
+export {
+  griffin, GriffinTwin, hgrn, HgrnTwin, ldStack, LdStackTwin, liquidS4, LiquidS4Twin, lru, LruTwin, mega, megaEma, MegaEmaTwin, MegaTwin, minGru, MinGruTwin, minLstm, MinLstmTwin,
+  rgLru, RgLruTwin, s5, S5Twin,
+} from './scan-twins.ts';

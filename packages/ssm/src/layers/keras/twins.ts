@@ -23,6 +23,7 @@ import type { SlstmConfig } from '../slstm.ts';
 import { CONVOLUTION_TWINS } from './convolution-twins.ts';
 import { MATRIX_STATE_TWINS } from './matrix-state-twins.ts';
 import { STRUCTURAL_TWINS } from './structural-twins.ts';
+import { SCAN_TWINS } from './scan-twins.ts';
 import { SequenceTwin } from './sequence-twin.ts';
 import type { SequenceTwinArgs, TwinFamily } from './sequence-twin.ts';
 
@@ -162,5 +163,5 @@ export const attention = (args: SequenceTwinArgs & Partial<Omit<AttentionConfig,
 
 /** Lets `tf.loadLayersModel` read models that contain these layers. May be called any number of times. */
 export function register(): void {
-  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS, Mamba3Twin, RnnTwin, LtcTwin, SlstmTwin, AttentionTwin, ...STRUCTURAL_TWINS]) tf.serialization.registerClass(twin as never);
+  for (const twin of [MambaTwin, Mamba2Twin, LstmTwin, GruTwin, ...CONVOLUTION_TWINS, ...MATRIX_STATE_TWINS, Mamba3Twin, RnnTwin, LtcTwin, SlstmTwin, AttentionTwin, ...STRUCTURAL_TWINS, ...SCAN_TWINS]) tf.serialization.registerClass(twin as never);
 }
