@@ -16,8 +16,8 @@ export function countSteps(what: string, [batch, length]: readonly [number, numb
   const counts = steps ? Int32Array.from(steps.dataSync()) : new Int32Array(batch);
   for (let b = 0; b < batch; b++) {
     let most = control ? counts[b]! : (counts[b]! += length);
-    for (let t = 0; control && t < length; t++) {
-      const bits = control[b * length + t]!;
+    const row = control?.subarray(b * length, (b + 1) * length) ?? [];
+    for (const bits of row) {
       if (bits & 2) counts[b] = 0;
       if (!(bits & 1)) most = Math.max(most, ++counts[b]!);
     }

@@ -52,7 +52,7 @@ export function h3Parameters(config: H3Config): ParameterSpecs {
     ssm_k_D: { shape: [dModel], initialise: normal(1) },
     D: { shape: [heads], initialise: normal(1) },
     ...linear('q_proj'), ...linear('k_proj'), ...linear('v_proj'),
-    'ssm_k_kernel.kernel.B': { shape: [dModel, dState], initialise: ([rows, size]) => Float32Array.from({ length: rows! * size! }, (_, i) => (i % size! === 0 ? 1 : 0)) },
+    'ssm_k_kernel.kernel.B': { shape: [dModel, dState], initialise: ([rows, size]) => Float32Array.from({ length: rows! * size! }, (_, i) => ((i % (size as number)) === 0 ? 1 : 0)) },
     'ssm_k_kernel.kernel.C': { shape: [1, dModel, dState], initialise: fanInUniform(dState) },
     'kernel.kernel.C': { shape: [1, heads, modes, 2], initialise: normal(Math.SQRT1_2) },
     'kernel.kernel.log_dt': { shape: [heads], initialise: ([count], random) => random.uniform(count!, { low: Math.log(dtMin), high: Math.log(dtMax) }) },

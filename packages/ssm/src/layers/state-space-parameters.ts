@@ -46,7 +46,7 @@ export function systemInitialisers(systems: readonly FirstSystem[], transforms: 
     B: values(flat(systems, ({ B }) => pairs(B))),
     P: values(Float32Array.from(Array.from({ length: rank }, (_, r) => systems.flatMap(({ A, P }) => {
       const modes = A.re.length;
-      return P ? pairs({ re: P.re.slice(r * modes, (r + 1) * modes), im: P.im.slice(r * modes, (r + 1) * modes) }) : new Array<number>(2 * modes).fill(0);
+      return P ? pairs({ re: P.re.slice(r * modes, (r + 1) * modes), im: P.im.slice(r * modes, (r + 1) * modes) }) : Array.from({ length: 2 * modes }, () => 0);
     })).flat())),
   };
 }

@@ -139,7 +139,7 @@ describe('long convolution in float64', () => {
     expect([...fftConvolutionForwardReference({ ...line, taps: 3, kernelColumns: 3, centreColumn: 1, kernel: [100, 1, 10] }).y]).toEqual([201, 312, 23]);
     const image = { batch: 1, length: 4, channels: 1, kernels: 1, columns: 2, taps: 4, kernelColumns: 2, u: [1, 2, 3, 4], kernel: [1, 10, 100, 1000] };
     expect([...fftConvolutionForwardReference({ ...image, centreRow: 0, centreColumn: 0 }).y]).toEqual([1, 12, 103, 1234]);
-    expect([...fftConvolutionForwardReference({ ...image, centreRow: 1, centreColumn: 1 }).y]).toEqual([1234, 2 * 100 * 10 + 4 * 10 + 0 * 0, 3 * 1000 + 4 * 100, 4000].map((value, i) => (i === 1 ? 2 * 1000 + 4 * 10 : value)));
+    expect([...fftConvolutionForwardReference({ ...image, centreRow: 1, centreColumn: 1 }).y]).toEqual([1234, 2040, 3400, 4000]);
   });
 });
 

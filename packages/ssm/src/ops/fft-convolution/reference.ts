@@ -168,7 +168,8 @@ export function fftConvolutionBackwardReference(inputs: FftConvolutionInputs, dy
       }
     }
   }, (b, k, source) => {
-    for (let e = 0; e < channels && dFinalHistory; e++) send(source, e, dFinalHistory[(b * (taps - 1) + k) * channels + e]!);
+    if (!dFinalHistory) return;
+    for (let e = 0; e < channels; e++) send(source, e, dFinalHistory[(b * (taps - 1) + k) * channels + e]!);
   });
   return { du, dKernel, dD, dPreGate, dPostGate, dHistory };
 }

@@ -23,7 +23,7 @@ type Dense = number[][];
 
 /** [transition, input] of one step, [N][N] and [N]; t = 0: the first sample. */
 function stepMatrices(N: number, t: number, alpha: number): { A: Dense; B: number[] } {
-  if (t === 0) return { A: Array.from({ length: N }, () => new Array<number>(N).fill(0)), B: Array.from({ length: N }, (_, n) => (n === 0 ? 1 : 0)) };
+  if (t === 0) return { A: Array.from({ length: N }, () => Array.from({ length: N }, () => 0)), B: Array.from({ length: N }, (_, n) => (n === 0 ? 1 : 0)) };
   const root = (n: number): number => Math.sqrt(2 * n + 1), entry = (i: number, j: number): number => (i > j ? -root(i) * root(j) : i === j ? -(i + 1) : 0);
   const right = Array.from({ length: N }, (_, i) => [...Array.from({ length: N }, (__, j) => (i === j ? 1 : 0) + ((1 - alpha) / t) * entry(i, j)), root(i) / t]);
   // Lower triangular solve of I - alpha A / t.
@@ -45,7 +45,7 @@ function walk(i: LegsInputs, b: number, h: number): { before: number[] | null; a
   return Array.from({ length: i.length }, (_, l) => {
     const bits = i.control?.[b * i.length + l] ?? 0;
     if (bits & 2) {
-      x = new Array<number>(N).fill(0);
+      x = Array.from({ length: N }, () => 0);
       t = 0;
     }
     if (bits & 1) return { before: null, after: x, A: [], B: [] };
