@@ -121,12 +121,12 @@ describe('a folder with faults', () => {
 
   it('calls a family without an adapter unsupported, and takes only the families asked for', async () => {
     put('case', text());
-    put('other', changed((d) => { (d as Record<string, unknown>)['family'] = 'kernel_s4'; (d as Record<string, unknown>)['case'] = 'other'; }));
+    put('other', changed((d) => { (d as Record<string, unknown>)['family'] = 'kernel_of_nobody'; (d as Record<string, unknown>)['case'] = 'other'; }));
     const report = await verify({ folder, backends: ['cpu'] });
     expect(report.summary).toMatchObject({ pass: 1, fail: 0, unsupported: 1 });
-    expect(JSON.parse(reportAsJson(report))).toMatchObject({ cases: [{ case: good, status: 'pass' }, { family: 'kernel_s4', case: 'other', backend: 'cpu', status: 'unsupported', worst: { tensor: null, error: null } }] });
+    expect(JSON.parse(reportAsJson(report))).toMatchObject({ cases: [{ case: good, status: 'pass' }, { family: 'kernel_of_nobody', case: 'other', backend: 'cpu', status: 'unsupported', worst: { tensor: null, error: null } }] });
     expect((await verify({ folder, backends: ['cpu'], families: ['selective_scan'] })).cases).toHaveLength(1);
-    await expect(verify({ folder, families: ['mamba9'] })).rejects.toThrowErrorMatchingInlineSnapshot(`[ConfigError: verify: family mamba9 was asked for, expected one of kernel_s4, selective_scan. Leave it out to run all.]`);
+    await expect(verify({ folder, families: ['mamba9'] })).rejects.toThrowErrorMatchingInlineSnapshot(`[ConfigError: verify: family mamba9 was asked for, expected one of kernel_of_nobody, selective_scan. Leave it out to run all.]`);
   });
 
   it('runs what is there: without gradients, without options, in folders of any depth', async () => {

@@ -25,7 +25,7 @@ describe('docstring examples', () => {
   beforeAll(async () => { await useBackend('cpu'); });
 
   it('exist for every public op', () => {
-    expect(examples().map(({ file }) => file.split('/')[0]).filter((name, i, all) => all.indexOf(name) === i).sort()).toEqual(['adam-w', 'attention', 'cauchy', 'causal-conv1d', 'fft-convolution', 'gated-linear-attention', 'linear', 'linear-cross-entropy', 'linear-scan', 'mamba3-scan', 'mixture-of-experts', 'nonlinear-scan', 'rms-norm', 'selective-scan', 'ssd-scan', 'state-space-scan', 'token-shift', 'vandermonde', 'wkv4']);
+    expect(examples().map(({ file }) => file.split('/')[0]).filter((name, i, all) => all.indexOf(name) === i).sort()).toEqual(['adam-w', 'attention', 'cauchy', 'causal-conv1d', 'fft-convolution', 'gated-linear-attention', 'legs-scan', 'linear', 'linear-cross-entropy', 'linear-scan', 'mamba3-scan', 'mixture-of-experts', 'nonlinear-scan', 'rms-norm', 'selective-scan', 'ssd-scan', 'state-space-scan', 'token-shift', 'vandermonde', 'wkv4']);
   });
 
   it.each(examples())('$file gives $result', ({ code, result }) => {
