@@ -59,7 +59,7 @@ const simpleNorm = (x: Tensor): Tensor => tf.div(x, tf.sqrt(tf.add(tf.mean(tf.sq
 /**
  * Toeplitz neural network, causal: y = W_o(silu(W_u x) * T silu(W_v x)), T[i, j] = gamma^(i - j) RPE(i - j) for i >= j, RPE a small network of the lag.
  *
- * @remarks One head; names as in the official code where it has them. There is no golden case for this family: the layer is held to the state law and to its own sums.
+ * @remarks One head; names as in the official code where it has them. There is no golden case for this family: the layer is held to the state law only.
  * @see Qin et al. 2023, arXiv 2305.04749. Official: Doraemonzzz/tnn-pytorch, Gtu, Tno and Rpe.
  */
 export class Tnn extends SteppedLayer<TnnState> {
