@@ -7,12 +7,13 @@ import type { State } from '@mamba360/ssm/layers';
 import { languageModelFrom } from '@mamba360/ssm/models';
 import type { TokenModel } from '@mamba360/ssm/models';
 import { throwIfAborted, yieldToEventLoop } from '@mamba360/ssm/training';
-import { checkSampling, watchFor } from '../sampling/index.ts';
+import { checkSampling } from '../sampling/index.ts';
 import type { Tokenizer } from '../tokenizers/index.ts';
 import { ensureBackend } from './ensure-backend.ts';
 import { generateTokens, readTokens } from './generation.ts';
-import type { FinishReason, Position } from './generation.ts';
+import type { Position } from './generation.ts';
 import { loadFolder } from './load-folder.ts';
+import { rowText } from './row-text.ts';
 import { Session } from './session.ts';
 import type { Generated, GenerateOptions, Score, TextEvent } from './text-options.ts';
 
@@ -86,25 +87,17 @@ export class LanguageModel {
   /** As `stream`, from a position, which is disposed at the end. For sessions. */
   async* continueFrom(position: Position, options: GenerateOptions, seen: readonly number[] = []): AsyncGenerator<TextEvent, void, void> {
     checkSampling(options);
-    const decoder = this.tokenizer?.decoder(), stops = watchFor(this.#stops(options));
-    const tokens: number[] = [], logProbabilities: number[] = [];
-    let stopped = false, finishReason: FinishReason = 'length';
+    const row = rowText(this.tokenizer, this.#stops(options));
     yield { type: 'text-start' };
-    for await (const events of generateTokens(this.backbone, position, [seen], this.#withEnds(options), () => stopped)) {
-      for (const { sampled, finish } of events) {
-        if (finish) finishReason = finish;
-        if (!sampled) continue;
-        tokens.push(sampled.token);
-        logProbabilities.push(sampled.logProbability);
-        const piece = stops.push(decoder?.push(sampled.token) ?? '');
-        stopped = piece.stopped;
-        if (piece.text !== '') yield { type: 'text-delta', text: piece.text };
+    for await (const steps of generateTokens(this.backbone, position, [seen], this.#withEnds(options), () => row.stopped)) {
+      for (const step of steps) {
+        const text = row.push(step);
+        if (text !== '') yield { type: 'text-delta', text };
       }
     }
-    if (stopped) finishReason = 'stop';
-    const rest = stopped ? '' : stops.push(decoder?.end() ?? '').text + stops.end();
+    const rest = row.end();
     if (rest !== '') yield { type: 'text-delta', text: rest };
-    yield { type: 'text-end', finishReason, tokens, logProbabilities };
+    yield { type: 'text-end', finishReason: row.finishReason, tokens: row.tokens, logProbabilities: row.logProbabilities };
   }
 
   /** An empty session. */
@@ -128,9 +121,9 @@ export class LanguageModel {
       const count = Math.min(SCORED_STEPS, perToken.length - start), before: State | null = state;
       const next = tf.tidy(() => {
         const { output, state: after } = this.backbone.apply(tf.tensor([...ids.slice(start, start + count)], [1, count], 'int32'), before ? { state: before } : {});
-        const logProbabilities = tf.logSoftmax(this.#withoutPadding(tf.squeeze(output, [0])));
-        const wanted = tf.oneHot(tf.tensor1d(ids.slice(start + 1, start + 1 + count), 'int32'), this.backbone.config.vocabSize!);
-        return { state: keepState(after), picked: tf.keep(tf.sum(tf.mul(logProbabilities, tf.cast(wanted, 'float32')), -1)) };
+        const logits = this.#withoutPadding(tf.squeeze(output, [0])), width = logits.shape[1]!;
+        const places = tf.tensor1d(ids.slice(start + 1, start + 1 + count).map((id, row) => row * width + id), 'int32');
+        return { state: keepState(after), picked: tf.keep(tf.sub(tf.gather(tf.reshape(logits, [-1]), places), tf.logSumExp(logits, -1))) };
       });
       perToken.set(await next.picked.data() as Float32Array, start);
       next.picked.dispose();
@@ -171,25 +164,11 @@ export class LanguageModel {
   [Symbol.dispose](): void { this.dispose(); }
 
   async #collect(position: Position, rows: readonly (readonly number[])[], options: GenerateOptions): Promise<Generated[]> {
-    const stops = this.#stops(options);
-    const results = rows.map(() => ({ text: '', tokens: [] as number[], finishReason: 'length' as FinishReason, logProbabilities: [] as number[] }));
-    const parts = rows.map(() => ({ decoder: this.tokenizer?.decoder(), watch: watchFor(stops), stopped: false }));
-    for await (const events of generateTokens(this.backbone, position, rows, this.#withEnds(options), (row) => parts[row]!.stopped)) {
-      for (const { row, sampled, finish } of events) {
-        const result = results[row]!, part = parts[row]!;
-        if (finish) result.finishReason = finish;
-        if (!sampled) continue;
-        result.tokens.push(sampled.token);
-        result.logProbabilities.push(sampled.logProbability);
-        const piece = part.watch.push(part.decoder?.push(sampled.token) ?? '');
-        result.text += piece.text;
-        if (piece.stopped) [part.stopped, result.finishReason] = [true, 'stop'];
-      }
+    const stops = this.#stops(options), texts = rows.map(() => ''), parts = rows.map(() => rowText(this.tokenizer, stops));
+    for await (const steps of generateTokens(this.backbone, position, rows, this.#withEnds(options), (row) => parts[row]!.stopped)) {
+      for (const step of steps) texts[step.row] += parts[step.row]!.push(step);
     }
-    parts.forEach(({ decoder, watch, stopped }, row) => {
-      if (!stopped) results[row]!.text += watch.push(decoder?.end() ?? '').text + watch.end();
-    });
-    return results;
+    return parts.map((part, row) => ({ text: texts[row]! + part.end(), tokens: part.tokens, finishReason: part.finishReason, logProbabilities: part.logProbabilities }));
   }
 
   #withEnds(options: GenerateOptions): GenerateOptions {

@@ -1,6 +1,6 @@
 import { tf } from '@mamba360/ssm/backend';
 import { ConfigError, StateError } from '@mamba360/ssm/errors';
-import { cloneState, disposeState, loadState, saveState } from '@mamba360/ssm/layers';
+import { cloneState, loadState, saveState } from '@mamba360/ssm/layers';
 import type { State, StateOwner } from '@mamba360/ssm/layers';
 import type { TokenModel } from '@mamba360/ssm/models';
 import { ensureBackend } from './ensure-backend.ts';
@@ -46,14 +46,13 @@ export class Session {
 
   /** Generates a continuation and keeps it: the session then stands behind it. */
   async generate(options: GenerateOptions = {}): Promise<Generated> {
-    const ids: number[] = [];
-    let text = '', logProbabilities: number[] = [], finishReason: Generated['finishReason'] = 'length';
+    let text = '', end: Extract<TextEvent, { type: 'text-end' }> | undefined;
     for await (const event of this.stream(options)) {
       if (event.type === 'text-delta') text += event.text;
-      else if (event.type === 'text-end') ({ finishReason, logProbabilities } = { finishReason: event.finishReason, logProbabilities: [...event.logProbabilities] });
-      if (event.type === 'text-end') ids.push(...event.tokens);
+      if (event.type === 'text-end') end = event;
     }
-    return { text, tokens: ids, finishReason, logProbabilities };
+    const { tokens, finishReason, logProbabilities } = end!;
+    return { text, tokens, finishReason, logProbabilities };
   }
 
   /** The same, piece by piece. */
@@ -64,7 +63,7 @@ export class Session {
       if (event.type === 'text-end') tokens = event.tokens;
       yield event;
     }
-    // The generator stops at the last token without taking it in; reading them here keeps the session whole when the caller leaves early.
+    // Only now, so that a caller who leaves early leaves the session where it was.
     await this.append(tokens, options.signal ? { signal: options.signal } : {});
   }
 
@@ -92,8 +91,4 @@ export class Session {
   [Symbol.dispose](): void { this.dispose(); }
 }
 
-function copyOf({ state, logits }: Position): Position {
-  const copy = { state: cloneState(state), logits: tf.clone(logits) };
-  if (copy.logits.isDisposed) disposeState(copy.state);
-  return copy;
-}
+const copyOf = ({ state, logits }: Position): Position => ({ state: cloneState(state), logits: tf.clone(logits) });
