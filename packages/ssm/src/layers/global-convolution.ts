@@ -8,9 +8,9 @@ import { gatedHalves, gelu } from './activations.ts';
 import { affine } from './affine.ts';
 import { countSteps } from './growing-state.ts';
 import type { ParameterSpecs, Parameters } from './parameters.ts';
-import type { LayerCapabilities, SequenceResult } from './sequence-layer.ts';
+import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { SteppedLayer } from './stepped-layer.ts';
+import { StreamingLayer } from './streaming-layer.ts';
 
 /** What layers around one long learned kernel have in common. */
 export interface GlobalConvolutionConfig {
@@ -52,16 +52,11 @@ export function globalConvolutionParameters({ dModel, channels, mixing }: Global
 }
 
 /** y = mixing(activation(kernel * x + D x)) with a kernel as long as the declared maximum length. */
-export abstract class GlobalConvolution<C extends GlobalConvolutionConfig> extends SteppedLayer<GlobalConvolutionState> {
-  readonly config: C;
-  readonly capabilities: LayerCapabilities;
-
+export abstract class GlobalConvolution<C extends GlobalConvolutionConfig> extends StreamingLayer<GlobalConvolutionState, C> {
   protected constructor(config: C, parameters: Parameters) {
-    super(parameters);
-    this.config = config;
-    this.capabilities = config.bidirectional
+    super(config, parameters, config.bidirectional
       ? { state: 'none', causal: false, runtime: false }
-      : { state: 'growing', causal: true, maximumLength: config.maximumLength, runtime: false };
+      : { state: 'growing', causal: true, maximumLength: config.maximumLength, runtime: false });
   }
 
   /** Taps [channels, D, maximumLength], or [2 channels, D, ...] with those that look ahead second. The caller disposes them. */
@@ -71,7 +66,7 @@ export abstract class GlobalConvolution<C extends GlobalConvolutionConfig> exten
     return this.config.bidirectional ? {} : { history: [batch, this.config.maximumLength - 1, this.dModel], steps: { shape: [batch], dtype: 'int32' } };
   }
 
-  protected run(x: Tensor, sequence: SequenceOptions, state: GlobalConvolutionState | undefined): SequenceResult<GlobalConvolutionState> {
+  protected forward(x: Tensor, state: GlobalConvolutionState | undefined, sequence: SequenceOptions): SequenceResult<GlobalConvolutionState> {
     const { channels, bidirectional } = this.config;
     const [batch, length, width] = x.shape as [number, number, number];
     const options = { ...sequence, D: this.parameters['D'] };

@@ -11,8 +11,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { completeConfig } from './stepped-layer.ts';
-import { StreamingLayer } from './streaming-layer.ts';
+import { completeConfig, StreamingLayer } from './streaming-layer.ts';
 
 export interface GssConfig {
   readonly dModel: number;
@@ -34,7 +33,7 @@ export type GssState = { readonly re: Tensor; readonly im: Tensor };
 export function gssConfig(given: { dModel: number } & Partial<GssConfig>): GssConfig {
   const { dModel } = given;
   const defaults = { expansion: 4 * dModel, stateSpaceWidth: Math.max(1, Math.floor(dModel / 4)), stateSize: 512, lambdaImagExp: true, residual: false };
-  return completeConfig<GssConfig>('GSS', defaults, given, ['dModel', 'expansion', 'stateSpaceWidth', 'stateSize']);
+  return completeConfig<GssConfig>('GSS', given, defaults, ['expansion', 'stateSpaceWidth', 'stateSize']);
 }
 
 const normParameters = (prefix: string, size: number): ParameterSpecs => ({

@@ -12,8 +12,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { completeConfig } from './stepped-layer.ts';
-import { StreamingLayer } from './streaming-layer.ts';
+import { completeConfig, StreamingLayer } from './streaming-layer.ts';
 
 export interface H3Config {
   readonly dModel: number;
@@ -32,7 +31,7 @@ const DEFAULTS = { dState: 64, headDim: 1, dtMin: 0.001, dtMax: 0.1 } as const;
 export type H3State = { readonly shift: Tensor; readonly re: Tensor; readonly im: Tensor };
 
 export function h3Config(given: { dModel: number } & Partial<H3Config>): H3Config {
-  const config = completeConfig<H3Config>('H3', DEFAULTS, given, ['dModel', 'dState', 'headDim']);
+  const config = completeConfig<H3Config>('H3', given, DEFAULTS, ['dState', 'headDim']);
   if (config.dModel % config.headDim !== 0) throw new ConfigError(`H3: headDim is ${config.headDim} at dModel ${config.dModel}, expected a divisor.`);
   if (config.dState % 2 !== 0) throw new ConfigError(`H3: dState is ${config.dState}, expected an even number: modes come in conjugate pairs.`);
   if (!(config.dtMin > 0 && config.dtMin <= config.dtMax)) throw new ConfigError(`H3: dtMin is ${config.dtMin} and dtMax ${config.dtMax}, expected 0 < dtMin <= dtMax.`);

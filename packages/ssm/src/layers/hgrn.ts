@@ -4,6 +4,7 @@ import { ConfigError } from '../errors/index.ts';
 import { linearScan, rmsNorm } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
 import { constant, glorotUniform } from '../random/index.ts';
+import { silu } from './activations.ts';
 import { affine } from './affine.ts';
 import { createParameters } from './parameters.ts';
 import type { ParameterSpecs, Parameters } from './parameters.ts';
@@ -11,7 +12,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, silu, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, StreamingLayer } from './streaming-layer.ts';
 
 export interface HgrnConfig {
   readonly dModel: number;

@@ -4,6 +4,7 @@ import { ConfigError } from '../errors/index.ts';
 import { gatedLinearAttention, rmsNorm } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
 import { constant, glorotUniform } from '../random/index.ts';
+import { silu } from './activations.ts';
 import { affine } from './affine.ts';
 import type { MatrixState } from './gla.ts';
 import { createParameters } from './parameters.ts';
@@ -12,7 +13,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, joinHeads, logSigmoid, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, headWidth, joinHeads, logSigmoid, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface Hgrn2Config {
   readonly dModel: number;

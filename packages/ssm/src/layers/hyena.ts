@@ -8,13 +8,13 @@ import { affine } from './affine.ts';
 import { countSteps } from './growing-state.ts';
 import { HYENA_FILTER_DEFAULTS, hyenaFilter, hyenaFilterParameters } from './hyena-filter.ts';
 import type { HyenaFilterConfig } from './hyena-filter.ts';
-import { assignParameters, createParameters } from './parameters.ts';
+import { assignParameters, createParameters, freeze } from './parameters.ts';
 import type { ParameterSpecs, Parameters, WeightSource } from './parameters.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
-import type { LayerCapabilities, SequenceResult } from './sequence-layer.ts';
+import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { completeConfig, freeze, SteppedLayer } from './stepped-layer.ts';
+import { completeConfig, StreamingLayer } from './streaming-layer.ts';
 
 export interface HyenaConfig extends HyenaFilterConfig {
   readonly dModel: number;
@@ -30,7 +30,7 @@ const DEFAULTS = { ...HYENA_FILTER_DEFAULTS, order: 2, shortFilterOrder: 3 } as 
 export type HyenaState = { readonly short: Tensor; readonly long: Tensor; readonly steps: Tensor };
 
 export function hyenaConfig(given: { dModel: number } & Partial<HyenaConfig>): HyenaConfig {
-  const config = completeConfig<HyenaConfig>('Hyena', DEFAULTS, given, ['dModel', 'maximumLength', 'order', 'shortFilterOrder', 'embeddingSize', 'filterOrder', 'innerLayers']);
+  const config = completeConfig<HyenaConfig>('Hyena', given, DEFAULTS, ['maximumLength', 'order', 'shortFilterOrder', 'embeddingSize', 'filterOrder', 'innerLayers']);
   if (config.order < 2) throw new ConfigError(`Hyena: order is ${config.order}, expected at least 2, so that there is one long convolution.`);
   if (config.embeddingSize < 3 || config.embeddingSize % 2 === 0) throw new ConfigError(`Hyena: embeddingSize is ${config.embeddingSize}, expected an odd number of at least 3: t, and pairs of cosine and sine.`);
   return config;
@@ -59,16 +59,13 @@ export function hyenaParameters(config: HyenaConfig): ParameterSpecs {
  * t are buffers of the official layer; the positions z are trained, as there.
  * @see Poli et al. 2023, arXiv 2302.10866. Official: HazyResearch/safari, src/models/sequence/hyena.py, HyenaOperator (one head, one block, no inner factor).
  */
-export class Hyena extends SteppedLayer<HyenaState> {
+export class Hyena extends StreamingLayer<HyenaState, HyenaConfig> {
   static readonly kind = 'hyena';
   readonly kind = Hyena.kind;
-  readonly config: HyenaConfig;
-  readonly capabilities: LayerCapabilities;
 
   constructor(config: { dModel: number } & Partial<HyenaConfig>, parameters: Parameters) {
-    super(parameters);
-    this.config = hyenaConfig(config);
-    this.capabilities = { state: 'growing', causal: true, maximumLength: this.config.maximumLength, runtime: false };
+    const complete = hyenaConfig(config);
+    super(complete, parameters, { state: 'growing', causal: true, maximumLength: complete.maximumLength, runtime: false });
     freeze(parameters, 'filter_fn.modulation.deltas');
   }
 
@@ -100,7 +97,7 @@ export class Hyena extends SteppedLayer<HyenaState> {
     return tf.tidy(() => tf.transpose(tf.reshape(hyenaFilter(this.config, this.parameters, 'filter_fn.'), [maximumLength, dModel, order - 1]), [2, 1, 0]));
   }
 
-  protected run(x: Tensor, sequence: SequenceOptions, state: HyenaState | undefined): SequenceResult<HyenaState> {
+  protected forward(x: Tensor, state: HyenaState | undefined, sequence: SequenceOptions): SequenceResult<HyenaState> {
     const { dModel, order, shortFilterOrder } = this.config;
     const weights = this.parameters;
     const steps = countSteps(this.kind, [x.shape[0]!, x.shape[1]!], sequence, state?.steps, this.config.maximumLength);

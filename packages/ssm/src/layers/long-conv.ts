@@ -8,7 +8,7 @@ import { assignParameters, createParameters } from './parameters.ts';
 import type { ParameterSpecs, Parameters, WeightSource } from './parameters.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
-import { completeConfig } from './stepped-layer.ts';
+import { completeConfig } from './streaming-layer.ts';
 
 export interface LongConvConfig extends GlobalConvolutionConfig {
   /** Taps smaller than this become 0, others move towards 0 by it. Default .1, which suits taps learned for a while; the published first ones are below it at 'random'. */
@@ -22,7 +22,7 @@ export interface LongConvConfig extends GlobalConvolutionConfig {
 const DEFAULTS = { ...GLOBAL_CONVOLUTION_DEFAULTS, lambda: 0.1, smoothing: 1, init: 'double-exponential' } as const;
 
 export function longConvConfig(given: { dModel: number } & Partial<LongConvConfig>): LongConvConfig {
-  const config = completeConfig<LongConvConfig>('LongConv', DEFAULTS, given, ['dModel', 'maximumLength', 'channels', 'smoothing']);
+  const config = completeConfig<LongConvConfig>('LongConv', given, DEFAULTS, ['maximumLength', 'channels', 'smoothing']);
   checkGlobalConvolution('LongConv', config);
   if (config.smoothing % 2 === 0) throw new ConfigError(`LongConv: smoothing is ${config.smoothing}, expected an odd number of steps, so that a tap stays in the middle.`);
   if (!(config.lambda >= 0)) throw new ConfigError(`LongConv: lambda is ${config.lambda}, expected a number of at least 0.`);

@@ -4,13 +4,14 @@ import { ShapeError } from '../errors/index.ts';
 import { causalConv1d, linearScan } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
 import { constant, normal } from '../random/index.ts';
+import { silu } from './activations.ts';
 import { assignParameters, createParameters } from './parameters.ts';
 import type { ParameterSpecs, Parameters, WeightSource } from './parameters.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { LayerCapabilities, SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, silu, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, StreamingLayer } from './streaming-layer.ts';
 
 export interface MegaEmaConfig {
   /** Width D of input and output. */

@@ -3,6 +3,7 @@ import { tf } from '../backend/tensorflow.ts';
 import { ShapeError } from '../errors/index.ts';
 import { controlBytes } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
+import { silu } from './activations.ts';
 import { affine } from './affine.ts';
 import { megaAverage } from './mega-ema.ts';
 import { megaLayout } from './mega-layout.ts';
@@ -15,7 +16,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { LayerCapabilities, SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { silu, StreamingLayer } from './streaming-layer.ts';
+import { StreamingLayer } from './streaming-layer.ts';
 
 /** `average` [B, D, N]; `key` [B, kept, zdim] and `value` [B, kept, hdim] of the current chunk, or of all steps so far; `position` [B] int32, how many are filled. */
 export type MegaState = { readonly average: Tensor; readonly key: Tensor; readonly value: Tensor; readonly position: Tensor };

@@ -4,6 +4,7 @@ import { causalConv1d, gatedLinearAttention } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
 import { constant, fanInUniform, normal } from '../random/index.ts';
 import type { Initialiser } from '../random/index.ts';
+import { silu } from './activations.ts';
 import { affine } from './affine.ts';
 import { headNorm } from './head-norm.ts';
 import { camelKeys } from './mamba-config.ts';
@@ -13,7 +14,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, logSigmoid, partsOf, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, headWidth, logSigmoid, partsOf, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface MlstmConfig {
   readonly dModel: number;

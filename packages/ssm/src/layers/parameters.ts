@@ -121,3 +121,8 @@ export function parameterMemory(tree: ParameterTree): { parameters: number; byte
 export function disposeParameters(tree: ParameterTree): void {
   for (const [, variable] of namedParameters(tree)) if (!variable.isDisposed) variable.dispose();
 }
+
+/** Marks a buffer of the official layer: it travels with the weights but is not trained. */
+export function freeze(parameters: Parameters, ...names: string[]): void {
+  for (const name of names) if (parameters[name]) parameters[name].trainable = false;
+}

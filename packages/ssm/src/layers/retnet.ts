@@ -4,6 +4,7 @@ import { gatedLinearAttention, rmsNorm } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
 import { ConfigError } from '../errors/index.ts';
 import { glorotUniform } from '../random/index.ts';
+import { silu } from './activations.ts';
 import { affine } from './affine.ts';
 import { countedPositions } from './counted-positions.ts';
 import { camelKeys } from './mamba-config.ts';
@@ -13,7 +14,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, headWidth, joinHeads, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, headWidth, joinHeads, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface RetNetConfig {
   readonly dModel: number;

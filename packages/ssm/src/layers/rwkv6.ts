@@ -3,6 +3,7 @@ import { tf } from '../backend/tensorflow.ts';
 import { gatedLinearAttention } from '../ops/index.ts';
 import type { SequenceOptions } from '../ops/index.ts';
 import type { Initialiser } from '../random/index.ts';
+import { silu } from './activations.ts';
 import { affine } from './affine.ts';
 import { headNorm } from './head-norm.ts';
 import { createParameters } from './parameters.ts';
@@ -15,7 +16,7 @@ import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
 import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { checkWhole, completeConfig, partsOf, silu, splitHeads, StreamingLayer } from './streaming-layer.ts';
+import { checkWhole, completeConfig, partsOf, splitHeads, StreamingLayer } from './streaming-layer.ts';
 
 export interface Rwkv6Config extends RwkvPlace, HeadSize {
   readonly dModel: number;

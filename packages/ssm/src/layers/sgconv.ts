@@ -5,11 +5,11 @@ import { normal } from '../random/index.ts';
 import type { Initialiser } from '../random/index.ts';
 import { checkGlobalConvolution, GLOBAL_CONVOLUTION_DEFAULTS, GlobalConvolution, globalConvolutionParameters } from './global-convolution.ts';
 import type { GlobalConvolutionConfig } from './global-convolution.ts';
-import { assignParameters, createParameters, setValues } from './parameters.ts';
+import { assignParameters, createParameters, freeze, setValues } from './parameters.ts';
 import type { ParameterSpecs, Parameters, WeightSource } from './parameters.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
-import { completeConfig, freeze } from './stepped-layer.ts';
+import { completeConfig } from './streaming-layer.ts';
 
 export interface SgConvConfig extends GlobalConvolutionConfig {
   /** Learned values of each scale. Default 32. */
@@ -28,7 +28,7 @@ export interface SgConvConfig extends GlobalConvolutionConfig {
 const DEFAULTS = { ...GLOBAL_CONVOLUTION_DEFAULTS, kernelDim: 32, combine: 'cat', interpolation: 'linear', decayMin: 2, decayMax: 2, learnableDecay: false } as const;
 
 export function sgConvConfig(given: { dModel: number } & Partial<SgConvConfig>): SgConvConfig {
-  const config = completeConfig<SgConvConfig>('SGConv', DEFAULTS, given, ['dModel', 'maximumLength', 'channels', 'kernelDim']);
+  const config = completeConfig<SgConvConfig>('SGConv', given, DEFAULTS, ['maximumLength', 'channels', 'kernelDim']);
   checkGlobalConvolution('SGConv', config);
   if (config.combine !== 'cat' && config.combine !== 'sum') throw new ConfigError(`SGConv: combine is ${JSON.stringify(config.combine)}, expected 'cat' or 'sum'.`);
   if (config.interpolation !== 'linear' && config.interpolation !== 'nearest') throw new ConfigError(`SGConv: interpolation is ${JSON.stringify(config.interpolation)}, expected 'linear' or 'nearest'.`);

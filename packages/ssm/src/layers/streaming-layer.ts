@@ -9,19 +9,22 @@ import type { ApplyOptions, LayerCapabilities, SequenceLayer, SequenceResult } f
 import { checkState, zeroState } from './state.ts';
 import type { State, StateSpec } from './state.ts';
 
+const CONSTANT_STATE: LayerCapabilities = { state: 'constant', causal: true, runtime: false };
+
 /**
- * A layer of constant state written once, as `forward` over a sequence: a step is a sequence of length 1, which the ops it is made of compute bit for
- * bit like any other.
+ * A layer written once, as `forward` over a sequence: a step is a sequence of length 1, which the ops it is made of compute bit for bit like any other.
+ * Its state is constant where the constructor is told nothing else.
  */
 export abstract class StreamingLayer<S extends State, C extends { readonly dModel: number }> implements SequenceLayer<S> {
   abstract readonly kind: string;
   readonly config: C;
-  readonly capabilities: LayerCapabilities = { state: 'constant', causal: true, runtime: false };
+  readonly capabilities: LayerCapabilities;
   readonly parameters: Parameters;
 
-  protected constructor(config: C, parameters: Parameters) {
+  protected constructor(config: C, parameters: Parameters, capabilities = CONSTANT_STATE) {
     this.config = config;
     this.parameters = parameters;
+    this.capabilities = capabilities;
   }
 
   get dModel(): number { return this.config.dModel; }
@@ -42,6 +45,7 @@ export abstract class StreamingLayer<S extends State, C extends { readonly dMode
   }
 
   step(x: Tensor, state: S): SequenceResult<S> {
+    if (this.capabilities.state === 'none') throw new ConfigError(`${this.kind}.step: this layer sees the whole sequence at once and has no step. Use apply(x) on whole sequences, or a causal layer.`);
     if (x.rank !== 2 || x.shape[1] !== this.dModel) throw new ShapeError(`${this.kind}.step: x has shape [${x.shape}], expected [B, ${this.dModel}], one step. A sequence goes through apply(x).`);
     checkState(`${this.kind}.step`, this.stateSpec(x.shape[0]), state);
     return tf.tidy(() => {
@@ -61,15 +65,16 @@ export abstract class StreamingLayer<S extends State, C extends { readonly dMode
 /**
  * Fills in defaults and refuses unknown keys.
  *
+ * @param whole - Keys beside dModel whose values must be whole numbers of at least 1.
  * @throws ConfigError naming the key and the known ones.
  */
-export function completeConfig<C extends { readonly dModel: number }>(name: string, given: { dModel: number } & Partial<C>, defaults: Omit<C, 'dModel'>): C {
+export function completeConfig<C extends { readonly dModel: number }>(name: string, given: { dModel: number } & Partial<C>, defaults: Omit<C, 'dModel'>, whole: readonly (keyof C & string)[] = []): C {
   for (const key of Object.keys(given)) {
     if (key !== 'dModel' && !Object.hasOwn(defaults, key)) throw new ConfigError(`${name}: unknown option "${key}", expected one of dModel, ${Object.keys(defaults).join(', ')}.`);
   }
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const config = { ...defaults, ...known } as unknown as C;
-  checkWhole(name, { dModel: config.dModel });
+  checkWhole(name, Object.fromEntries((['dModel', ...whole] as const).map((key) => [key, config[key]])));
   return config;
 }
 
@@ -105,8 +110,6 @@ export function joinHeads(x: Tensor): Tensor {
   const [batch, length, heads, width] = x.shape as [number, number, number, number];
   return tf.reshape(x, [batch, length, heads * width]);
 }
-
-export const silu = (x: Tensor): Tensor => tf.mul(x, tf.sigmoid(x));
 
 /** log(sigmoid(x)), exact where sigmoid underflows. */
 export const logSigmoid = (x: Tensor): Tensor => tf.neg(tf.softplus(tf.neg(x)));

@@ -11,9 +11,9 @@ import { createParameters } from './parameters.ts';
 import type { ParameterSpecs, Parameters } from './parameters.ts';
 import { seededRandom } from './seeded-random.ts';
 import type { SeedOptions } from './seeded-random.ts';
-import type { LayerCapabilities, SequenceResult } from './sequence-layer.ts';
+import type { SequenceResult } from './sequence-layer.ts';
 import type { StateSpec } from './state.ts';
-import { completeConfig, SteppedLayer } from './stepped-layer.ts';
+import { completeConfig, StreamingLayer } from './streaming-layer.ts';
 
 export interface TnnConfig {
   readonly dModel: number;
@@ -34,7 +34,7 @@ const DEFAULTS = { maximumLength: 1024, expand: 3, rpeWidth: 32, rpeLayers: 3, g
 export type TnnState = { readonly history: Tensor; readonly steps: Tensor };
 
 export function tnnConfig(given: { dModel: number } & Partial<TnnConfig>): TnnConfig {
-  const config = completeConfig<TnnConfig>('TNN', DEFAULTS, given, ['dModel', 'maximumLength', 'expand', 'rpeWidth', 'rpeLayers']);
+  const config = completeConfig<TnnConfig>('TNN', given, DEFAULTS, ['maximumLength', 'expand', 'rpeWidth', 'rpeLayers']);
   if (!(config.gamma > 0 && config.gamma <= 1)) throw new ConfigError(`TNN: gamma is ${config.gamma}, expected above 0 and at most 1.`);
   return config;
 }
@@ -62,16 +62,13 @@ const simpleNorm = (x: Tensor): Tensor => tf.div(x, tf.sqrt(tf.add(tf.mean(tf.sq
  * @remarks One head; names as in the official code where it has them. There is no golden case for this family: the layer is held to the state law only.
  * @see Qin et al. 2023, arXiv 2305.04749. Official: Doraemonzzz/tnn-pytorch, Gtu, Tno and Rpe.
  */
-export class Tnn extends SteppedLayer<TnnState> {
+export class Tnn extends StreamingLayer<TnnState, TnnConfig> {
   static readonly kind = 'tnn';
   readonly kind = Tnn.kind;
-  readonly config: TnnConfig;
-  readonly capabilities: LayerCapabilities;
 
   constructor(config: { dModel: number } & Partial<TnnConfig>, parameters: Parameters) {
-    super(parameters);
-    this.config = tnnConfig(config);
-    this.capabilities = { state: 'growing', causal: true, maximumLength: this.config.maximumLength, runtime: false };
+    const complete = tnnConfig(config);
+    super(complete, parameters, { state: 'growing', causal: true, maximumLength: complete.maximumLength, runtime: false });
   }
 
   static create(config: { dModel: number } & Partial<TnnConfig>, options: SeedOptions = {}): Tnn {
@@ -98,7 +95,7 @@ export class Tnn extends SteppedLayer<TnnState> {
     });
   }
 
-  protected run(x: Tensor, sequence: SequenceOptions, state: TnnState | undefined): SequenceResult<TnnState> {
+  protected forward(x: Tensor, state: TnnState | undefined, sequence: SequenceOptions): SequenceResult<TnnState> {
     const linear = (value: Tensor, name: string): Tensor => affine(value, this.parameters[`${name}.weight`]!, this.parameters[`${name}.bias`]);
     const steps = countSteps(this.kind, [x.shape[0]!, x.shape[1]!], sequence, state?.steps, this.config.maximumLength);
     const { output, state: history } = fftConvolution(silu(linear(x, 'v_proj')), this.kernel(), {
